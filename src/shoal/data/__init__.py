@@ -1,0 +1,21 @@
+"""Rows in: read, checked, split; and public data sets at pinned sources."""
+
+from shoal.data.check import DataReport, Problem, check
+from shoal.data.dataset import SPLITS, Dataset, Row, Split
+from shoal.data.leaks import drop_leaks
+from shoal.data.read import Source, read
+from shoal.data.split import split
+
+__all__ = [
+    "SPLITS",
+    "DataReport",
+    "Dataset",
+    "Problem",
+    "Row",
+    "Source",
+    "Split",
+    "check",
+    "drop_leaks",
+    "read",
+    "split",
+]

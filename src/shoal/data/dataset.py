@@ -1,0 +1,138 @@
+"""The rows that a specialist is trained, calibrated and measured on: immutable, content-hashed, with named splits."""
+
+import hashlib
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, get_args
+
+from shoal.errors import DataError
+
+Split = Literal["train", "dev", "calibration", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+_ALIASES: dict[str, Split] = {
+    "training": "train",
+    "val": "dev",
+    "valid": "dev",
+    "validation": "dev",
+    "development": "dev",
+    "cal": "calibration",
+    "calib": "calibration",
+    "testing": "test",
+}
+
+
+def split_named(name: str) -> Split | None:
+    """Find the split that a name stands for ("val" is "dev", "calib" is "calibration"); None for any other name."""
+    word = name.strip().lower()
+    for split in SPLITS:
+        if word == split:
+            return split
+    return _ALIASES.get(word)
+
+
+def normalised(text: str) -> str:
+    """Take off a text what does not change its meaning: Unicode form (NFKC), case, runs of white space.
+
+    Two rows with equal normalised texts count as duplicates and always fall into the same split.
+    """
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One labelled text.
+
+    Attributes:
+        text: the input, unchanged.
+        label: the reference answer.
+        split: where the row belongs, None until it is assigned.
+        group: rows of one group (a customer, a contract) never fall into different splits.
+        time: when the text was written, as it stood in the source: ISO 8601 or a number.
+        origin: where the row was read, "file:line".
+    """
+
+    text: str
+    label: str
+    split: Split | None = None
+    group: str | None = None
+    time: str | None = None
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Immutable rows and the closed set of their labels.
+
+    Attributes:
+        rows: in the order in which they were read.
+        labels: sorted; the column order of every logits matrix. A part keeps the labels of the whole.
+    """
+
+    rows: tuple[Row, ...]
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], labels: Sequence[str] | None = None) -> "Dataset":
+        """Make a data set of rows; the labels are those of the rows unless they are given."""
+        kept = tuple(rows)
+        return cls(kept, tuple(sorted({row.label for row in kept} if labels is None else set(labels))))
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Mapping[str, object]]) -> "Dataset":
+        """Make a data set of mappings with "text" and "label", and where there are such "split", "group", "time".
+
+        Raises:
+            DataError: a row is not a mapping, or a value is missing or not a string; names the row, counted from 1.
+        """
+        from shoal.data.read import read  # read builds on this module
+
+        return read(list(rows))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 (hex) over the content of all rows in their order, splits included; where they came from is not."""
+        digest = hashlib.sha256()
+        for row in self.rows:
+            values = [row.text, row.label, row.split, row.group, row.time]
+            digest.update(json.dumps(values, ensure_ascii=False).encode())
+        return digest.hexdigest()
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts, in the order of the rows."""
+        return [row.text for row in self.rows]
+
+    @property
+    def targets(self) -> list[str]:
+        """The reference labels, in the order of the rows."""
+        return [row.label for row in self.rows]
+
+    def part(self, split: str) -> "Dataset":
+        """Select the rows of one split; empty when it has none.
+
+        Raises:
+            DataError: there is no split of that name.
+        """
+        wanted = split_named(split)
+        if wanted is None:
+            raise DataError(f"no split is called {split!r}; there are {', '.join(SPLITS)}")
+        return replace(self, rows=tuple(row for row in self.rows if row.split == wanted))
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each label, zero included, in the order of `labels`."""
+        counted = Counter(row.label for row in self.rows)
+        return {label: counted[label] for label in self.labels}
+
+    def split_counts(self) -> dict[str, int]:
+        """Rows of each split; rows that no split holds yet are counted under "unassigned" when there are such."""
+        counted = Counter(row.split or "unassigned" for row in self.rows)
+        names = [*SPLITS, "unassigned"] if counted["unassigned"] else [*SPLITS]
+        return {name: counted[name] for name in names}

@@ -1,0 +1,164 @@
+"""Read rows from files, from lists, from separate files for each split: checked, or refused with file and line."""
+
+import datetime
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from shoal.data.dataset import SPLITS, Dataset, Row, Split, split_named
+from shoal.data.files import READERS, Record, missing_column
+from shoal.data.moments import moments
+from shoal.errors import DataError, EnvironmentProblem
+
+Source = str | Path | Mapping[str, str | Path] | Sequence[Mapping[str, object]] | Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What the columns are called; `split` is optional when it was not named by the caller."""
+
+    text: str
+    label: str | None
+    split: str | None
+    group: str | None
+    time: str | None
+
+    def required(self) -> list[str]:
+        return [name for name in (self.text, self.label, self.split, self.group, self.time) if name is not None]
+
+
+def read(
+    source: Source,
+    *,
+    text: str = "text",
+    label: str | None = "label",
+    split: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
+) -> Dataset:
+    """Read labelled rows.
+
+    Args:
+        source: a path (.csv, .tsv, .jsonl, .ndjson, .parquet), a mapping of split name to path, a list of mappings, or
+            a `Dataset`, which is returned as it is.
+        text: name of the column with the texts.
+        label: name of the column with the reference labels; None reads rows without labels, for prediction only.
+            White space around a label is dropped.
+        split: name of the column that assigns rows to splits. When it is not named, a column called "split" is taken.
+        group: name of the column whose values never straddle two splits.
+        time: name of the column with the time of a row (ISO 8601 or numbers).
+
+    Raises:
+        DataError: names the file, the line and the column of the first fault.
+        EnvironmentProblem: the file cannot be opened, or Parquet is not installed.
+    """
+    if isinstance(source, Dataset):
+        return source
+    columns = _Columns(text, label, split, group, time)
+    if isinstance(source, Mapping):
+        rows = list(_split_files(source, columns))
+    elif isinstance(source, str | Path):
+        rows = list(_rows(str(source), _file_records(Path(source), columns), columns))
+    else:
+        rows = list(_rows("row", _listed(source), columns))
+    if not rows:
+        raise DataError(f"{source if isinstance(source, str | Path) else 'the list'}: no rows to read")
+    if time is not None:
+        moments(rows)
+    return Dataset.of(rows)
+
+
+def _split_files(files: Mapping[str, str | Path], columns: _Columns) -> Iterator[Row]:
+    if columns.split is not None:
+        raise DataError(f"give either a split column (here {columns.split!r}) or a file for each split, not both")
+    for name, path in files.items():
+        split = split_named(name)
+        if split is None:
+            raise DataError(f"{path}: {name!r} is not the name of a split; there are {', '.join(SPLITS)}")
+        yield from _rows(str(path), _file_records(Path(path), columns), columns, split)
+
+
+def _file_records(path: Path, columns: _Columns) -> Iterator[Record]:
+    reader = READERS.get(path.suffix.lower())
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; name a file in it")
+    if not path.exists():
+        names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        found = difflib.get_close_matches(path.name, names, n=1)
+        raise DataError(f"{path}: there is no such file" + (f"; did you mean {found[0]!r}?" if found else ""))
+    if reader is None:
+        raise DataError(f"{path}: {path.suffix or 'no suffix'} is not a known format; use {', '.join(READERS)}")
+    try:
+        yield from reader(path, columns.required(), ["split"] if columns.split is None else [])
+    except OSError as error:
+        raise EnvironmentProblem(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _listed(items: Sequence[Mapping[str, object]]) -> Iterator[Record]:
+    for number, item in enumerate(cast(Iterable[object], items), start=1):
+        if not isinstance(item, Mapping):
+            raise DataError(f"row {number}: expected a mapping with 'text' and 'label', got {_seen(item)}")
+        yield number, cast(Mapping[str, object], item)
+
+
+def _rows(source: str, records: Iterator[Record], columns: _Columns, split: Split | None = None) -> Iterator[Row]:
+    """Turn records into rows; a column that was named must be in every record, its value may be blank."""
+    required = columns.required()
+    splits = columns.split or "split"
+    for line, record in records:
+        origin = f"{source} {line}" if source == "row" else f"{source}:{line}"
+        for name in required:
+            if name not in record:
+                raise missing_column(origin, name, record)
+        yield Row(
+            text=_string(record, columns.text, origin),
+            label="" if columns.label is None else _string(record, columns.label, origin).strip(),
+            split=split or _split(record.get(splits), splits, origin, named=columns.split is not None),
+            group=_scalar(record, columns.group, origin),
+            time=_scalar(record, columns.time, origin),
+            origin=origin,
+        )
+
+
+def _string(record: Mapping[str, object], column: str, origin: str) -> str:
+    value = record[column]
+    if not isinstance(value, str):
+        raise DataError(f"{origin}: column {column!r}: got {_seen(value)}, must be a string")
+    if "\0" in value:
+        place = value.index("\0") + 1
+        raise DataError(f"{origin}: column {column!r}: character {place} is a NUL byte; the file may be damaged")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            place = error.start + 1
+            raise DataError(f"{origin}: column {column!r}: character {place} is half of a surrogate pair") from None
+    return value
+
+
+def _split(value: object, column: str, origin: str, *, named: bool) -> Split | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and (split := split_named(value)):
+        return split
+    remedy = "" if named else "; if this column means something else, rename it"
+    raise DataError(f"{origin}: column {column!r}: got {_seen(value)}, must be one of {', '.join(SPLITS)}{remedy}")
+
+
+def _scalar(record: Mapping[str, object], column: str | None, origin: str) -> str | None:
+    """Take a group or a time: a string, a number or a date; blank is None."""
+    value = None if column is None else record[column]
+    if value is None or value == "":
+        return None
+    if isinstance(value, datetime.date):  # also datetime
+        return value.isoformat()
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return str(value).strip()
+    raise DataError(f"{origin}: column {column!r}: got {_seen(value)}, must be a string, a number or a date")
+
+
+def _seen(value: object) -> str:
+    shown = repr(value)
+    return f"{shown[:40]}{'...' if len(shown) > 40 else ''} ({type(value).__name__})"
