@@ -1,0 +1,23 @@
+"""A specialist on disk and in memory; serving it takes numpy, tokenizers and onnxruntime, each loaded on first use."""
+
+from shoal.models.artifact import Manifest, read_manifest, verify
+from shoal.models.scorer import Logits, Scorer, open_scorer
+from shoal.models.specialist import Judgement, Specialist
+from shoal.models.tier import Reading, Tier, View
+
+load = Specialist.load
+
+__all__ = [
+    "Judgement",
+    "Logits",
+    "Manifest",
+    "Reading",
+    "Scorer",
+    "Specialist",
+    "Tier",
+    "View",
+    "load",
+    "open_scorer",
+    "read_manifest",
+    "verify",
+]

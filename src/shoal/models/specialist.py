@@ -1,0 +1,293 @@
+"""The trained, calibrated, servable model: texts in, labels with calibrated confidence out, on disk one folder."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.calibration import Certificate
+from shoal.errors import ArtifactError, InputError
+from shoal.models import artifact
+from shoal.models.scorer import Logits, Scorer, open_scorer
+from shoal.models.settings import Settings, TierSettings
+from shoal.models.tier import Tier
+from shoal.tasks import Classification, Prediction, Reason, Score
+
+_CHUNK_ROWS = 8192  # bounds memory: texts are scored in chunks of this many rows ...
+_CHUNK_CELLS = 4_000_000  # ... or of this many rows x labels, whichever is fewer
+_TOP = 5
+_SETTINGS = "specialist.json"
+_REPORT = "report.json"
+_Row = tuple[int, float, bool, int, int, float, list[int], list[float]]
+_REASONS: tuple[Reason, ...] = (
+    "certified",
+    "below_threshold",
+    "never_label",
+    "out_of_scope",
+    "not_certified",
+    "empty_text",
+)
+_CERTIFIED, _BELOW, _NEVER, _FAR, _UNCERTIFIED, _EMPTY = range(len(_REASONS))
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a specialist makes of n texts, as arrays: the policy itself, before words are put to it.
+
+    Attributes:
+        tier: index of the tier whose answer stands [n].
+        posterior: its calibrated probabilities [n, L].
+        label: index of the most probable label [n].
+        confidence: its probability [n].
+        in_scope: conformal p-value at that tier [n].
+        eligible: False where no threshold, however low, would have the last tier keep the answer: empty texts,
+            never-labels and texts out of scope [n].
+        accepted: whether the answer is kept [n].
+        reason: index into the reasons of `tasks.Reason`, in the order of their declaration [n].
+    """
+
+    tier: NDArray[np.int16]
+    posterior: NDArray[np.float32]
+    label: NDArray[np.intp]
+    confidence: NDArray[np.float64]
+    in_scope: NDArray[np.float64]
+    eligible: NDArray[np.bool_]
+    accepted: NDArray[np.bool_]
+    reason: NDArray[np.int8]
+
+    @classmethod
+    def blank(cls, rows: int, labels: int) -> Self:
+        """All zeros, to be filled."""
+        return cls(
+            tier=np.zeros(rows, np.int16),
+            posterior=np.zeros((rows, labels), np.float32),
+            label=np.zeros(rows, np.intp),
+            confidence=np.zeros(rows),
+            in_scope=np.ones(rows),
+            eligible=np.zeros(rows, np.bool_),
+            accepted=np.zeros(rows, np.bool_),
+            reason=np.zeros(rows, np.int8),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Specialist:
+    """A cascade of tiers, cheap first, for one task.
+
+    A text goes on to the next tier only when the earlier one does not keep its answer; the last tier's answer stands
+    when none does, marked as not accepted. Texts longer than a scorer's limit (256 to 512 tokens) are judged by their
+    beginning.
+
+    Attributes:
+        name: what it is called.
+        task: its labels.
+        tiers: at least one, cheap first.
+        certificate: the promise about accepted answers and its evidence; None before calibration.
+        report: the evaluation report, JSON-serialisable.
+        provenance: data hash, seed, recipe, training seconds, joules, library versions.
+        version: the registry's name for it ("v3"); not part of the folder.
+    """
+
+    name: str
+    task: Classification
+    tiers: tuple[Tier, ...]
+    certificate: Certificate | None = None
+    report: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    version: str | None = None
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """Answer each text, in order.
+
+        Raises:
+            InputError: `texts` is not a list of strings.
+        """
+        answers: list[Prediction] = []
+        for chunk in self._chunks(texts):
+            answers.extend(self._worded(self._judge(chunk)))
+        return answers
+
+    def posteriors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Calibrated probabilities [n, L], in the order of `task.labels`, of the tier whose answer stands."""
+        return self.judge(texts).posterior
+
+    def judge(self, texts: Sequence[str]) -> Judgement:
+        """Give what `predict` says as arrays, for calibration and evaluation.
+
+        Raises:
+            InputError: `texts` is not a list of strings.
+        """
+        parts = [self._judge(chunk) for chunk in self._chunks(texts)]
+        if not parts:
+            return Judgement.blank(0, len(self.task.labels))
+        return Judgement(*(np.concatenate([getattr(part, name) for part in parts]) for name in Judgement.__slots__))
+
+    @property
+    def scorers(self) -> tuple[Scorer, ...]:
+        """The distinct scorers of all tiers, in order of first use."""
+        return tuple({id(view.scorer): view.scorer for tier in self.tiers for view in tier.views}.values())
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the models on disk."""
+        return sum(scorer.size_bytes for scorer in self.scorers)
+
+    def save(
+        self, folder: str | Path, *, overwrite: bool = False, documents: Mapping[str, str] | None = None
+    ) -> artifact.Manifest:
+        """Write the specialist as one folder, whole or not at all.
+
+        Args:
+            folder: where; it must not exist yet, or be empty.
+            overwrite: replace a model folder that is there.
+            documents: further text files by name, such as a rendered report; sealed with the rest.
+
+        Raises:
+            InputError: the folder is taken.
+            EnvironmentProblem: disk full, permissions.
+        """
+        with artifact.writing(Path(folder), overwrite=overwrite) as place:
+            for index, scorer in enumerate(self.scorers):
+                home = place / _home(index)
+                home.mkdir(parents=True)
+                scorer.save(home)
+            settings = Settings(
+                name=self.name,
+                task=self.task.model_dump(mode="json"),
+                scorers=[scorer.kind for scorer in self.scorers],
+                tiers=[TierSettings.of(tier, self.scorers) for tier in self.tiers],
+                certificate=self.certificate,
+                provenance=dict(self.provenance),
+            )
+            (place / _SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=1))
+            (place / _REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(self.report), indent=1))
+            for name, text in (documents or {}).items():
+                (place / name).write_text(text, encoding="utf-8")
+        return artifact.read_manifest(Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path, *, threads: int | None = None) -> Self:
+        """Open a folder that `save` wrote, after checking every byte of it.
+
+        Args:
+            folder: the model folder.
+            threads: CPU threads that one call of an encoder may use; None takes all cores.
+
+        Raises:
+            ArtifactError: not a model folder, damaged, or written by a newer shoal; names the file.
+            EnvironmentProblem: it cannot be read.
+        """
+        place = Path(folder)
+        manifest = artifact.verify(place)
+        for name in (_SETTINGS, _REPORT):
+            if name not in manifest.files:
+                raise ArtifactError(
+                    f"{place / name} is missing from {artifact.MANIFEST}. Train again or copy it again."
+                )
+        try:
+            settings = msgspec.json.decode((place / _SETTINGS).read_bytes(), type=Settings)
+            task = settings.classification()
+            scorers = [
+                open_scorer(kind, place / _home(index), threads=threads) for index, kind in enumerate(settings.scorers)
+            ]
+            tiers = tuple(tier.tier(scorers) for tier in settings.tiers)
+            report = msgspec.json.decode((place / _REPORT).read_bytes(), type=dict[str, Any])
+        except (ValueError, IndexError) as error:  # both msgspec's and pydantic's ValidationError are ValueErrors
+            raise ArtifactError(f"{place / _SETTINGS} does not fit this shoal: {error}") from error
+        return cls(
+            name=settings.name,
+            task=task,
+            tiers=tiers,
+            certificate=settings.certificate,
+            report=report,
+            provenance=settings.provenance,
+        )
+
+    def _chunks(self, texts: Sequence[str]) -> Iterator[list[str]]:
+        if isinstance(texts, str):
+            raise InputError("texts is one string; give a list of strings, such as ['where is my refund?'].")
+        rows = max(1, min(_CHUNK_ROWS, _CHUNK_CELLS // len(self.task.labels)))
+        for start in range(0, len(texts), rows):
+            chunk = list(texts[start : start + rows])
+            for offset, text in enumerate(chunk):
+                if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers are untyped
+                    raise InputError(f"texts[{start + offset}] is of type {type(text).__name__}; give strings only.")
+            yield chunk
+
+    def _judge(self, texts: list[str]) -> Judgement:
+        """Let the tiers answer in turn; each scorer sees each text at most once."""
+        result = Judgement.blank(len(texts), len(self.task.labels))
+        empty = np.fromiter((not text.strip() for text in texts), np.bool_, len(texts))
+        barred = np.isin(self.task.labels, self.task.never)
+        pending = np.arange(len(texts))
+        known: dict[int, Logits] = {}
+        for number, tier in enumerate(self.tiers):
+            reading = tier.read(tier.scores([texts[row] for row in pending], known))
+            threshold = np.inf if tier.threshold is None else tier.threshold
+            reason = np.select(
+                [
+                    empty[pending],
+                    np.full(len(pending), tier.threshold is None),
+                    reading.in_scope <= tier.scope_level,
+                    barred[reading.label],
+                    reading.confidence < threshold,
+                ],
+                [_EMPTY, _UNCERTIFIED, _FAR, _NEVER, _BELOW],
+                default=_CERTIFIED,
+            )
+            accepted = reason == _CERTIFIED
+            result.tier[pending] = number
+            result.posterior[pending] = reading.posterior
+            result.label[pending] = reading.label
+            result.confidence[pending] = reading.confidence
+            result.in_scope[pending] = reading.in_scope
+            result.eligible[pending] = ~empty[pending] & (reading.in_scope > tier.scope_level) & ~barred[reading.label]
+            result.accepted[pending] = accepted
+            result.reason[pending] = reason
+            known = {key: logits[~accepted] for key, logits in known.items()}
+            pending = pending[~accepted]
+            if len(pending) == 0:
+                break
+        return result
+
+    def _worded(self, judgement: Judgement) -> Iterator[Prediction]:
+        """Predictions of one chunk; all that is done for each row is to build its values."""
+        labels = self.task.labels
+        names = [tier.name for tier in self.tiers]
+        count = min(_TOP, len(labels))
+        ranked = -judgement.posterior
+        ranked[np.arange(len(ranked)), judgement.label] = -np.inf  # among equals, the answer comes first
+        best = np.argpartition(ranked, count - 1, axis=1)[:, :count]
+        order = np.argsort(np.take_along_axis(ranked, best, axis=1), axis=1, kind="stable")
+        best = np.take_along_axis(best, order, axis=1)
+        probabilities = np.take_along_axis(judgement.posterior, best, axis=1)
+        columns = (
+            judgement.label.tolist(),
+            judgement.confidence.tolist(),
+            judgement.accepted.tolist(),
+            judgement.reason.tolist(),
+            judgement.tier.tolist(),
+            judgement.in_scope.tolist(),
+            best.tolist(),
+            probabilities.tolist(),
+        )
+        rows = cast("Iterable[_Row]", zip(*columns, strict=True))
+        for label, confidence, accepted, reason, tier, in_scope, top, chances in rows:
+            yield Prediction(
+                label=labels[label],
+                confidence=confidence,
+                accepted=accepted,
+                reason=_REASONS[reason],
+                tier=names[tier],
+                in_scope=in_scope,
+                top=tuple(Score(labels[one], chance) for one, chance in zip(top, chances, strict=True)),
+            )
+
+
+def _home(index: int) -> Path:
+    """Where the scorer of this number lies in the folder."""
+    return Path("scorers") / str(index)
