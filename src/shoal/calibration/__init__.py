@@ -1,0 +1,22 @@
+"""Scores to probabilities to guarantees. Pure numpy: no clock, network or disk."""
+
+from shoal.calibration.guarantee import Certificate, certify
+from shoal.calibration.power import affordable, floor_rows, rows_needed
+from shoal.calibration.scope import Scope
+from shoal.calibration.temperature import energy, fit_temperature, log_softmax, softmax
+from shoal.calibration.thresholds import FIXED, grid
+
+__all__ = [
+    "FIXED",
+    "Certificate",
+    "Scope",
+    "affordable",
+    "certify",
+    "energy",
+    "fit_temperature",
+    "floor_rows",
+    "grid",
+    "log_softmax",
+    "rows_needed",
+    "softmax",
+]

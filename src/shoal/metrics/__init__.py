@@ -1,0 +1,55 @@
+"""Numbers that say how good a classifier is, with intervals. Pure numpy; rows n, labels L as indices."""
+
+from shoal.metrics.binomial import cdf as binomial_cdf
+from shoal.metrics.binomial import clopper_pearson, wilson
+from shoal.metrics.binomial import upper_bound as clopper_pearson_upper
+from shoal.metrics.classification import (
+    LabelQuality,
+    accuracy,
+    brier,
+    confusion,
+    log_losses,
+    macro_f1,
+    macro_f1_of,
+    nll,
+    per_label,
+    squared_errors,
+)
+from shoal.metrics.paired import PairedComparison, compare, mcnemar, paired_lower_bound
+from shoal.metrics.reliability import Bin, classwise_ece, classwise_ece_of, ece, ece_of, reliability
+from shoal.metrics.resampling import Estimate, bootstrap, mean_of
+from shoal.metrics.selective import RiskCoverage, auroc, fpr_at_95, risk_coverage
+
+__all__ = [
+    "Bin",
+    "Estimate",
+    "LabelQuality",
+    "PairedComparison",
+    "RiskCoverage",
+    "accuracy",
+    "auroc",
+    "binomial_cdf",
+    "bootstrap",
+    "brier",
+    "classwise_ece",
+    "classwise_ece_of",
+    "clopper_pearson",
+    "clopper_pearson_upper",
+    "compare",
+    "confusion",
+    "ece",
+    "ece_of",
+    "fpr_at_95",
+    "log_losses",
+    "macro_f1",
+    "macro_f1_of",
+    "mcnemar",
+    "mean_of",
+    "nll",
+    "paired_lower_bound",
+    "per_label",
+    "reliability",
+    "risk_coverage",
+    "squared_errors",
+    "wilson",
+]
