@@ -21,7 +21,7 @@ _HOMES = {
 
 
 class Scorer(Protocol):
-    """A trained body with its head. Equal texts get equal logits up to float32 rounding, whatever their batch.
+    """A trained body with its head; the same texts get the same logits every time.
 
     Attributes:
         kind: versioned name of the method, the key under which it is opened again.

@@ -216,7 +216,7 @@ class Specialist:
             for offset, text in enumerate(chunk):
                 if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers are untyped
                     raise InputError(f"texts[{start + offset}] is of type {type(text).__name__}; give strings only.")
-            yield chunk
+            yield _encodable(chunk)
 
     def _judge(self, texts: list[str]) -> Judgement:
         """Let the tiers answer in turn; each scorer sees each text at most once."""
@@ -286,6 +286,15 @@ class Specialist:
                 in_scope=in_scope,
                 top=tuple(Score(labels[one], chance) for one, chance in zip(top, chances, strict=True)),
             )
+
+
+def _encodable(texts: list[str]) -> list[str]:
+    """Replace lone surrogates, which JSON can carry and no tokenizer takes, by question marks."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return [text.encode(errors="replace").decode() for text in texts]
+    return texts
 
 
 def _home(index: int) -> Path:

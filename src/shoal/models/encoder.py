@@ -1,0 +1,153 @@
+"""A transformer encoder with a linear head: ONNX graph in onnxruntime, whether its body was frozen or fine-tuned.
+
+The graph takes `input_ids` and `attention_mask` (and `token_type_ids` if it asks for them) and gives pooled, normalised
+embeddings [n, d]; the head is one matrix.
+"""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+# onnxruntime ships no types.
+
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import msgspec
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from shoal.models.scorer import Logits
+
+_GROUP = 8  # texts of like length that run together: fastest on CPUs, larger groups leave the cache
+_CHARACTERS_A_TOKEN = 32  # what lies further back than this many characters a token is not looked at
+
+
+class _Settings(msgspec.Struct, frozen=True):
+    max_tokens: int
+
+
+class EncoderScorer:
+    """Serves an exported encoder with its head.
+
+    Each run uses one thread, and groups of texts run side by side: that is faster in bulk than one run on all cores,
+    and does not collapse when another process keeps a core busy. An int8 graph with dynamic quantisation scales
+    activations by the batch, so that its logits depend slightly on which texts run together; those of a float32 graph
+    differ in rounding only.
+
+    Args:
+        tokenizer_json: a Hugging Face `tokenizer.json`, as bytes or where it lies.
+        onnx: the graph, as bytes or where it lies.
+        weight: head [d, L].
+        bias: head [L].
+        max_tokens: longer texts are judged by their first `max_tokens` tokens, special tokens included.
+        threads: groups that run side by side; None takes all cores.
+    """
+
+    kind: ClassVar[str] = "encoder.v1"
+
+    def __init__(
+        self,
+        tokenizer_json: bytes | Path,
+        onnx: bytes | Path,
+        weight: ArrayLike,
+        bias: ArrayLike,
+        max_tokens: int = 256,
+        threads: int | None = None,
+    ) -> None:
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        self.weight = np.ascontiguousarray(weight, dtype=np.float32)
+        self.bias = np.ascontiguousarray(bias, dtype=np.float32)
+        self.max_tokens = max_tokens
+        self.threads = threads or os.cpu_count() or 1
+        self._tokenizer_json = tokenizer_json
+        self._onnx = onnx
+        self._tokenizer = Tokenizer.from_str(_content(tokenizer_json).decode())
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_tokens)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session: Any = onnxruntime.InferenceSession(
+            str(onnx) if isinstance(onnx, Path) else onnx, options, providers=["CPUExecutionProvider"]
+        )
+        self._inputs = {each.name for each in self._session.get_inputs()}
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the graph, the tokenizer and the head."""
+        return _size(self._onnx) + _size(self._tokenizer_json) + self.weight.nbytes + self.bias.nbytes
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Pooled embeddings [n, d] of the texts, before the head."""
+        if not texts:
+            return np.empty((0, len(self.weight)), np.float32)
+        limit = _CHARACTERS_A_TOKEN * self.max_tokens
+        encodings = self._tokenizer.encode_batch_fast([text[:limit] for text in texts])
+        ids = [encoding.ids for encoding in encodings]
+        order = np.argsort([-len(each) for each in ids], kind="stable")
+        groups = [[ids[row] for row in order[start : start + _GROUP]] for start in range(0, len(ids), _GROUP)]
+        if self.threads == 1 or len(groups) == 1:
+            parts = [self._run(group) for group in groups]
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:
+                parts = list(pool.map(self._run, groups))
+        embeddings = np.empty((len(ids), parts[0].shape[1]), np.float32)
+        embeddings[order] = np.concatenate(parts)
+        return embeddings
+
+    def logits(self, texts: Sequence[str]) -> Logits:
+        """Logits [n, L] of the texts."""
+        return self.embed(texts) @ self.weight + self.bias
+
+    def save(self, folder: Path) -> None:
+        """Write tokenizer.json, encoder.onnx, head.npz and encoder.json."""
+        _copy(self._tokenizer_json, folder / "tokenizer.json")
+        _copy(self._onnx, folder / "encoder.onnx")
+        np.savez(folder / "head.npz", weight=self.weight, bias=self.bias)
+        (folder / "encoder.json").write_bytes(msgspec.json.encode(_Settings(max_tokens=self.max_tokens)))
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int | None = None) -> Self:
+        """Open what `save` wrote."""
+        settings = msgspec.json.decode((folder / "encoder.json").read_bytes(), type=_Settings)
+        with np.load(folder / "head.npz", allow_pickle=False) as head:
+            weight, bias = head["weight"], head["bias"]
+        return cls(
+            (folder / "tokenizer.json").read_bytes(),
+            folder / "encoder.onnx",
+            weight,
+            bias,
+            max_tokens=settings.max_tokens,
+            threads=threads,
+        )
+
+    def _run(self, ids: list[list[int]]) -> NDArray[np.float32]:
+        """Embeddings of one group, padded to its longest text."""
+        width = max(map(len, ids))
+        tokens = np.zeros((len(ids), width), np.int64)
+        mask = np.zeros((len(ids), width), np.int64)
+        for row, each in enumerate(ids):
+            tokens[row, : len(each)] = each
+            mask[row, : len(each)] = 1
+        feed = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(tokens)}
+        return self._session.run(None, {name: feed[name] for name in self._inputs})[0]
+
+
+def _content(source: bytes | Path) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()
+
+
+def _size(source: bytes | Path) -> int:
+    return len(source) if isinstance(source, bytes) else source.stat().st_size
+
+
+def _copy(source: bytes | Path, target: Path) -> None:
+    if isinstance(source, bytes):
+        target.write_bytes(source)
+    else:
+        shutil.copyfile(source, target)
