@@ -1,4 +1,4 @@
-"""Two quick scorers for benchmarks of the guarantee: TF-IDF and frozen MiniLM, each with logistic regression."""
+"""Two quick scorers for benchmarks of the guarantee: TF-IDF and frozen MiniLM, each with logistic regression.
 
 The guarantee must hold for any scorer, so these are deliberately not the product's own recipes.
 """

@@ -17,7 +17,7 @@ from shoal.metrics.classification import (
 )
 from shoal.metrics.paired import PairedComparison, compare, mcnemar, paired_lower_bound
 from shoal.metrics.reliability import Bin, classwise_ece, classwise_ece_of, ece, ece_of, reliability
-from shoal.metrics.resampling import Estimate, bootstrap, mean_of
+from shoal.metrics.resampling import Estimate, Statistic, bootstrap, mean_of
 from shoal.metrics.selective import RiskCoverage, auroc, fpr_at_95, risk_coverage
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "LabelQuality",
     "PairedComparison",
     "RiskCoverage",
+    "Statistic",
     "accuracy",
     "auroc",
     "binomial_cdf",

@@ -1,0 +1,230 @@
+"""A specialist and labelled rows that it never saw -> a report."""
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal import metrics
+from shoal.data import Dataset
+from shoal.errors import InputError
+from shoal.evaluation import speed
+from shoal.evaluation.report import (
+    Accepted,
+    ConfusedPair,
+    Confusion,
+    CurvePoint,
+    Data,
+    LabelRow,
+    Metrics,
+    Mistake,
+    OutOfScope,
+    Report,
+    SuspiciousLabel,
+    TierShare,
+    Training,
+)
+from shoal.metrics import Estimate
+from shoal.models import Judgement, Specialist
+from shoal.tasks import Reason
+
+Indices = NDArray[np.integer]
+Bools = NDArray[np.bool_]
+
+_DENSE_LABELS = 100
+_WORST = 20
+_CURVE_POINTS = 200
+_TEXT_CHARS = 400
+_REASONS: tuple[str, ...] = get_args(Reason)
+
+
+def evaluate(
+    specialist: Specialist,
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    out_of_scope_texts: Sequence[str] | None = None,
+    suspicious: Sequence[SuspiciousLabel | Mapping[str, Any]] = (),
+    timing_seconds: float = 2.0,
+) -> Report:
+    """Measure a specialist on its test rows: quality, calibration, what it keeps, speed.
+
+    Args:
+        specialist: as it will be served, after export and calibration.
+        dataset: rows with reference labels. Where some belong to the split "test" only those are used, else all.
+        seed: of the bootstrap.
+        out_of_scope_texts: texts of another kind, to measure how well they are told apart.
+        suspicious: training rows with doubtful labels, passed on into the report.
+        timing_seconds: how long latency and throughput are measured.
+
+    Raises:
+        InputError: there are no rows, or a label that the specialist does not know.
+    """
+    test = dataset.part("test") if any(row.split == "test" for row in dataset.rows) else dataset
+    labels = specialist.task.labels
+    targets = _targets(test, labels)
+    judged = specialist.judge(test.texts)
+    correct = judged.label == targets
+    last = len(specialist.tiers) - 1
+    matrix = metrics.confusion(targets, judged.label, len(labels))
+    return Report(
+        name=specialist.name,
+        version=specialist.version,
+        labels=list(labels),
+        never=list(specialist.task.never),
+        data=_data(dataset, len(test), len(labels)),
+        metrics=_metrics(judged, targets, correct, len(labels), seed),
+        accepted=_accepted(judged, correct, seed),
+        certificate=specialist.certificate,
+        tiers=_tiers(judged, correct, [tier.name for tier in specialist.tiers]),
+        per_label=_per_label(matrix, targets, judged.accepted, labels),
+        confusion=_confusion(matrix, labels),
+        reliability=metrics.reliability(judged.confidence, correct),
+        curve=_curve(judged, correct, last),
+        mistakes=_mistakes(test, judged, correct, labels),
+        suspicious=[msgspec.convert(row, SuspiciousLabel, from_attributes=True) for row in suspicious],
+        out_of_scope=_out_of_scope(specialist, judged, out_of_scope_texts),
+        size_bytes=specialist.size_bytes,
+        speed=speed.measure(specialist.predict, test.texts, timing_seconds),
+        training=Training(
+            seconds=specialist.provenance.get("training_seconds"),
+            joules=specialist.provenance.get("training_joules"),
+            energy_source=specialist.provenance.get("energy_source"),
+        ),
+    )
+
+
+def _targets(test: Dataset, labels: Sequence[str]) -> Indices:
+    if len(test) == 0:
+        raise InputError("there are no test rows to evaluate on; give rows of split 'test', or rows without a split.")
+    index = {label: number for number, label in enumerate(labels)}
+    for row in test.rows:
+        if row.label not in index:
+            near = difflib.get_close_matches(row.label, labels, n=1)
+            raise InputError(
+                f"{row.origin or 'a test row'}: label {row.label!r} is not one of the {len(labels)} labels this "
+                f"specialist was trained on{f'; did you mean {near[0]!r}?' if near else '.'} "
+                "Correct the row, or train again with rows of that label."
+            )
+    return np.array([index[label] for label in test.targets], dtype=np.intp)
+
+
+def _data(dataset: Dataset, tested: int, labels: int) -> Data:
+    rows = Counter(row.split or "unassigned" for row in dataset.rows)
+    return Data(rows=dict(rows), tested=tested, labels=labels, hash=dataset.hash)
+
+
+def _metrics(judged: Judgement, targets: Indices, correct: Bools, labels: int, seed: int) -> Metrics:
+    rows = len(targets)
+    posterior = judged.posterior
+
+    def interval(statistic: metrics.Statistic, *, reflect: bool = False, resamples: int = 1000) -> Estimate:
+        return metrics.bootstrap(statistic, rows, seed=seed, resamples=resamples, reflect=reflect)
+
+    return Metrics(
+        accuracy=interval(metrics.mean_of(correct)),
+        macro_f1=interval(metrics.macro_f1_of(targets, judged.label, labels)),
+        ece=interval(metrics.ece_of(judged.confidence, correct), reflect=True),
+        classwise_ece=interval(metrics.classwise_ece_of(posterior, targets), reflect=True, resamples=200),
+        brier=interval(metrics.mean_of(metrics.squared_errors(posterior, targets))),
+        nll=interval(metrics.mean_of(metrics.log_losses(posterior, targets))),
+    )
+
+
+def _accepted(judged: Judgement, correct: Bools, seed: int) -> Accepted:
+    kept = judged.accepted
+    rows, errors = int(kept.sum()), int((kept & ~correct).sum())
+    reasons = np.bincount(judged.reason, minlength=len(_REASONS))
+    return Accepted(
+        rows=rows,
+        errors=errors,
+        coverage=Estimate(rows / len(kept), *metrics.wilson(rows, len(kept))),
+        risk=Estimate(errors / rows, *metrics.clopper_pearson(errors, rows)) if rows else None,
+        ece=metrics.bootstrap(metrics.ece_of(judged.confidence[kept], correct[kept]), rows, seed=seed, reflect=True)
+        if rows
+        else None,
+        reasons={reason: int(count) for reason, count in zip(_REASONS, reasons, strict=True) if count},
+    )
+
+
+def _tiers(judged: Judgement, correct: Bools, names: Sequence[str]) -> list[TierShare]:
+    shares: list[TierShare] = []
+    for number, name in enumerate(names):
+        own = judged.tier == number
+        kept = own & judged.accepted
+        right = float(correct[kept].mean()) if kept.any() else None
+        shares.append(TierShare(name, int(own.sum()), int(kept.sum()), right))
+    return shares
+
+
+def _per_label(matrix: NDArray[np.int64], targets: Indices, accepted: Bools, labels: Sequence[str]) -> list[LabelRow]:
+    kept = np.bincount(targets[accepted], minlength=len(labels))
+    return [
+        LabelRow(
+            label=label,
+            precision=quality.precision,
+            recall=quality.recall,
+            f1=quality.f1,
+            support=quality.support,
+            coverage=int(count) / max(quality.support, 1),
+        )
+        for label, quality, count in zip(labels, metrics.per_label(matrix), kept, strict=True)
+    ]
+
+
+def _confusion(matrix: NDArray[np.int64], labels: Sequence[str]) -> Confusion:
+    off = matrix - np.diag(np.diag(matrix))
+    order = np.argsort(-off, axis=None, kind="stable")[:_WORST]
+    worst = [
+        ConfusedPair(labels[truth], labels[answer], int(off[truth, answer]))
+        for truth, answer in (divmod(int(cell), len(labels)) for cell in order)
+        if off[truth, answer] > 0
+    ]
+    return Confusion(matrix.tolist() if len(labels) <= _DENSE_LABELS else None, worst)
+
+
+def _curve(judged: Judgement, correct: Bools, last: int) -> list[CurvePoint]:
+    """Risk against coverage of the whole policy: what earlier tiers keep ranks before what the last one is asked."""
+    ahead = np.where(judged.accepted, last - judged.tier, 0)
+    curve = metrics.risk_coverage(np.where(judged.eligible, judged.confidence + ahead, -np.inf), correct)
+    count = len(curve.coverage)
+    picked = np.unique(np.linspace(0, max(0, count - 1), min(count, _CURVE_POINTS), dtype=np.int64))
+    return [CurvePoint(float(curve.coverage[at]), float(curve.risk[at])) for at in picked]
+
+
+def _mistakes(test: Dataset, judged: Judgement, correct: Bools, labels: Sequence[str]) -> list[Mistake]:
+    """Pick the most confident wrong answers, surest first."""
+    wrong = np.flatnonzero(~correct)
+    surest: list[int] = wrong[np.argsort(-judged.confidence[wrong], kind="stable")][:_WORST].tolist()
+    return [
+        Mistake(
+            text=_shortened(test.rows[row].text),
+            label=test.rows[row].label,
+            predicted=labels[int(judged.label[row])],
+            confidence=float(judged.confidence[row]),
+            accepted=bool(judged.accepted[row]),
+            origin=test.rows[row].origin,
+        )
+        for row in surest
+    ]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _TEXT_CHARS else f"{text[: _TEXT_CHARS - 1]}…"
+
+
+def _out_of_scope(specialist: Specialist, inside: Judgement, texts: Sequence[str] | None) -> OutOfScope | None:
+    if not texts:
+        return None
+    outside = specialist.judge(texts)
+    kept = int(outside.accepted.sum())
+    return OutOfScope(
+        rows=len(texts),
+        auroc=metrics.auroc(inside.in_scope, outside.in_scope),
+        fpr95=metrics.fpr_at_95(inside.in_scope, outside.in_scope),
+        accepted=Estimate(kept / len(texts), *metrics.wilson(kept, len(texts))),
+    )
