@@ -95,11 +95,12 @@ def test_the_hash_is_the_ledgers_own(path: Path, tmp_path: Path) -> None:
 
 
 def test_text_that_no_database_holds_is_mended(ledger: Ledger) -> None:
-    ledger.append(row(text="a\0b\ud800c", error="x\0"))
+    ledger.append(row(text="a\0b\ud800c", error="x\0", label="\ud800"))
     ledger.flush()
     [found] = ledger.rows()
     assert found.text == "a\N{REPLACEMENT CHARACTER}b?c"
     assert found.error == "x\N{REPLACEMENT CHARACTER}"
+    assert found.label == "?"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_text_that_no_database_holds_is_mended(ledger: Ledger) -> None:
         ({"status": 42}, r"\$\.status"),
         ({"latency_ms": -1.0}, r"\$\.latency_ms"),
         ({"input_tokens": "many"}, r"\$\.input_tokens"),
-        ({"label": "\ud800"}, "surrogates"),
+        ({"reason": "\ud800"}, "surrogates"),
     ],
 )
 def test_one_bad_row_is_lost_alone(ledger: Ledger, bad: dict[str, Any], message: str) -> None:
@@ -201,9 +202,11 @@ def test_summary_adds_up_exactly(ledger: Ledger) -> None:
     assert (escalated.requests, escalated.llm_calls, escalated.input_tokens, escalated.output_tokens) == (4, 4, 400, 6)
     assert (escalated.cost_usd, escalated.p50_ms, escalated.p99_ms) == (0.5, 51.0, 53.0)
     assert (passed.specialist, passed.cost_usd) == (None, 1.0)
-    assert {latency.answered_by: latency.p50_ms for latency in found.latencies} == {
-        "encoder": 50.0, "escalated": 51.0, "passed_through": 0.0, "llm_call": 41.0,
-    }  # fmt: skip
+    assert {at.of: at.p50_ms for at in found.latencies} == {"encoder": 50.0, "escalated": 51.0, "passed_through": 0.0}
+    assert found.served is not None
+    assert found.llm_call is not None
+    assert (found.served.requests, found.served.p50_ms, found.served.p95_ms) == (104, 51.0, 95.0)
+    assert (found.llm_call.requests, found.llm_call.p50_ms, found.llm_call.p99_ms) == (4, 41.0, 43.0)
     [calls] = found.llm_calls
     assert (calls.route, calls.calls, calls.cost_usd, calls.input_tokens, calls.output_tokens) == (
         "intent",
@@ -373,6 +376,6 @@ def test_a_ledger_of_a_newer_shoal_still_takes_rows(path: Path) -> None:
 
 
 def test_text_is_in_no_error_message(ledger: Ledger) -> None:
-    ledger.append(row(text="secret words", label="\ud800"))
+    ledger.append(row(text="secret words", reason="\ud800"))
     ledger.flush()
     assert "secret" not in str(ledger.health().last_error)

@@ -17,6 +17,8 @@ from shoal.ledger.tables import inference, review
 from shoal.ledger.writer import LedgerHealth, Writer
 
 TextPolicy = Literal["full", "hash", "none"]
+# Fields that may hold what a user or a larger model wrote.
+_FROM_OUTSIDE = ("text", "label", "error")
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -152,9 +154,10 @@ class Ledger:
         values = msgspec.structs.asdict(row)
         msgspec.convert(values, Inference)
         text = values["text"]
-        values["text"] = _storable(text) if self._text == "full" else None
+        values["text"] = text if self._text == "full" else None
         values["text_hash"] = None if text is None or self._text == "none" else self.text_hash(text)
-        values["error"] = _storable(values["error"])
+        for name in _FROM_OUTSIDE:
+            values[name] = _storable(values[name])
         return values
 
 

@@ -50,12 +50,17 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Latency by who answered: a tier's name, "escalated", "reviewed", "abstained", "failed", "passed_through".
+    """Exact quantiles (nearest rank) of some requests' latency, in milliseconds.
 
-    "llm_call" is not an answerer but the larger model's own time, over the requests that asked it.
+    Attributes:
+        of: whose requests: a tier's name for what a specialist kept, else the outcome; or "served" or "llm_call".
+        requests: how many.
+        p50_ms: median.
+        p95_ms: 95th percentile.
+        p99_ms: 99th percentile.
     """
 
-    answered_by: str
+    of: str
     requests: int
     p50_ms: float
     p95_ms: float
@@ -98,33 +103,39 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         last: time of the last row within; None when there is none.
         requests: rows within.
         groups: the rows by route, specialist, outcome and tier, most numerous first.
-        latencies: latency by who answered, most numerous first.
+        latencies: by who answered, most numerous first.
+        served: latency of all that was kept or escalated; None when nothing was.
+        llm_call: the larger model's own time in the escalated requests; None when there are none.
         llm_calls: what real calls of the larger model took, by route.
         energy: energy by the way it was obtained.
         waiting: texts that wait for a person now, whenever they came.
     """
 
-    since: float | None
-    until: float | None
-    first: float | None
-    last: float | None
-    requests: int
-    groups: tuple[Group, ...]
-    latencies: tuple[Latency, ...]
-    llm_calls: tuple[RouteTokens, ...]
-    energy: tuple[EnergyReading, ...]
-    waiting: int
+    since: float | None = None
+    until: float | None = None
+    first: float | None = None
+    last: float | None = None
+    requests: int = 0
+    groups: tuple[Group, ...] = ()
+    latencies: tuple[Latency, ...] = ()
+    served: Latency | None = None
+    llm_call: Latency | None = None
+    llm_calls: tuple[RouteTokens, ...] = ()
+    energy: tuple[EnergyReading, ...] = ()
+    waiting: int = 0
 
 
 def summarise(engine: Engine, since: float | None, until: float | None) -> Summary:
     """Add up the rows with `since` <= time < `until`."""
     within = _within(since, until)
-    with engine.connect() as connection:
+    # All queries must see the same rows; a transaction of SQLite's does by itself.
+    options = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+    with engine.connect().execution_options(**options) as connection:
         requests, first, last = connection.execute(
             select(func.count(), func.min(_C.time), func.max(_C.time)).where(*within)
         ).one()
-        answered = _quantiles({"answered_by": _ANSWERED_BY}, _C.latency_ms, within)
-        calls = _quantiles({"answered_by": literal("llm_call")}, _C.llm_ms, [*within, _C.llm_ms > 0])
+        served = [*within, _C.outcome.in_(("accepted", "escalated"))]
+        called = [*within, _C.outcome == "escalated", _C.llm_ms > 0]
         return Summary(
             since=since,
             until=until,
@@ -132,7 +143,9 @@ def summarise(engine: Engine, since: float | None, until: float | None) -> Summa
             last=last,
             requests=requests,
             groups=_groups(connection, within),
-            latencies=tuple(Latency(**row) for q in (answered, calls) for row in connection.execute(q).mappings()),
+            latencies=_latencies(connection, _ANSWERED_BY, _C.latency_ms, within),
+            served=next(iter(_latencies(connection, literal("served"), _C.latency_ms, served)), None),
+            llm_call=next(iter(_latencies(connection, literal("llm_call"), _C.llm_ms, called)), None),
             llm_calls=_llm_calls(connection, within),
             energy=_energy(connection, within),
             waiting=connection.execute(select(func.count()).where(review.c.resolved.is_(None))).scalar_one(),
@@ -182,6 +195,12 @@ def _quantiles(
         .group_by(*(r[name] for name in keys))
         .order_by(func.count().desc(), *(r[name] for name in keys))
     )
+
+
+def _latencies(
+    connection: Connection, of: ColumnElement[str], value: ColumnElement[float], within: list[ColumnElement[bool]]
+) -> tuple[Latency, ...]:
+    return tuple(Latency(**row) for row in connection.execute(_quantiles({"of": of}, value, within)).mappings())
 
 
 def _groups(connection: Connection, within: list[ColumnElement[bool]]) -> tuple[Group, ...]:
