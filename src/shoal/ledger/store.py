@@ -6,7 +6,7 @@ import time
 from typing import Any, Literal, Self
 
 import msgspec
-from sqlalchemy import Connection, Insert, Table, select, update
+from sqlalchemy import Connection, Insert, Table, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shoal.errors import InputError, NotFoundError
@@ -111,6 +111,17 @@ class Ledger:
         query = select(review).where(c.resolved.is_(None)).order_by(c.created, c.id).limit(limit)
         with self._engine.connect() as connection:
             return [ReviewItem(**row) for row in connection.execute(query).mappings()]
+
+    def waiting(self) -> int:
+        """Count what waits for a person."""
+        with self._engine.connect() as connection:
+            return connection.execute(select(func.count()).where(review.c.resolved.is_(None))).scalar_one()
+
+    def review_item(self, id: str) -> ReviewItem:
+        """Return one item, waiting or settled; `id` and errors as in `resolve_review`."""
+        with self._engine.connect() as connection:
+            query = select(review).where(review.c.id == self._whole_review_id(connection, id))
+            return ReviewItem(**connection.execute(query).mappings().one())
 
     def resolve_review(self, id: str, label: str) -> ReviewItem:
         """Record a person's label; a later one replaces it.

@@ -12,7 +12,6 @@ from rich.text import Text
 from shoal.report.page import render
 from shoal.report.savings import RouteSavings, Savings, Share
 
-NOTHING_YET = "No requests yet. Serve some: shoal serve"
 _ANSWER_COLUMNS = ("answered by", "requests", "share", "p50 ms", "p95 ms")
 _TIME_COLUMNS = ("kept and escalated requests", "measured on", "p50 ms", "p95 ms", "p99 ms")
 _COST_COLUMNS = ("route", "answered", "spent", "larger model alone", "saved", "how known")
@@ -21,7 +20,7 @@ _COST_COLUMNS = ("route", "answered", "spent", "larger model alone", "saved", "h
 def savings_table(savings: Savings) -> RenderableType:
     """Return the report for a terminal."""
     if not savings.requests:
-        return Text(NOTHING_YET)
+        return Text(_nothing(savings))
     blocks: list[RenderableType] = [
         Text(_headline(savings), style="bold"),
         _table(_ANSWER_COLUMNS, _answer_rows(savings)),
@@ -36,7 +35,7 @@ def savings_table(savings: Savings) -> RenderableType:
 def savings_html(savings: Savings) -> str:
     """Return the report as one page that needs nothing else."""
     if not savings.requests:
-        return render("savings.html.j2", headline=NOTHING_YET, figures=(), notes=savings.notes)
+        return render("savings.html.j2", headline=_nothing(savings), figures=(), notes=savings.notes)
     return render(
         "savings.html.j2",
         headline=_headline(savings),
@@ -83,6 +82,12 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
     for row in rows:
         table.add_row(*row, style="bold" if row[0] == "total" else None)
     return table
+
+
+def _nothing(savings: Savings) -> str:
+    if savings.since is None and savings.until is None:
+        return "No requests yet. Serve some: shoal serve"
+    return "No requests in this period."
 
 
 def _headline(savings: Savings) -> str:
