@@ -1,0 +1,37 @@
+"""What the commands share: the option that names the project, and how a specialist is found."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from shoal.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from shoal.models import Specialist
+
+PROJECT = typer.Option("--project", help="The project's shoal.toml.")
+
+
+def open_specialist(target: str, project: Path) -> "Specialist":
+    """Open a model folder, or the champion of the project's specialist of that name ("name@v2" for a version).
+
+    Raises:
+        NotFoundError: neither a folder nor a specialist of the project.
+        ArtifactError: the folder is damaged.
+    """
+    from shoal.models import load
+
+    if Path(target).is_dir():
+        return load(target)
+    if not project.is_file():
+        raise NotFoundError(
+            f"{target!r} is not a model folder, and there is no project at {project} that could have "
+            "it as a specialist. Give the folder of `shoal train --out`, or call from the project's folder."
+        )
+    from shoal import config
+    from shoal.registry import Registry
+
+    registry = Registry(config.load(project).registry)
+    name, _, reference = target.partition("@")
+    return load(registry.path(registry.resolve(name, reference or "champion")))
