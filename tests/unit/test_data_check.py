@@ -30,14 +30,11 @@ def test_clean_data_has_no_problems() -> None:
 
 
 def test_what_blocks_training_is_an_error() -> None:
-    assert codes(report(*FINE, ("no label here", " "))) == {
-        "empty_label": ("error", 1),
-        "single_row_label": ("warning", 1),
-    }
+    assert codes(report(*FINE, ("no label here", " "))) == {"empty_label": ("error", 1)}
     assert codes(report(("one", "a"), ("two", "a"))) == {"one_label": ("error", 1)}
     found = report(*((text, label, "train") for text, label in FINE), ("unheard of", "c", "test"))
     assert codes(found) == {"label_not_in_train": ("error", 1)}
-    with pytest.raises(DataError, match=r"label 'c': in the held-out splits \(1 rows\) but never in train.*\(row 5\)"):
+    with pytest.raises(DataError, match=r"label 'c': in the held-out splits \(1 row\) but never in train.*\(row 5\)"):
         found.raise_on_errors()
 
 

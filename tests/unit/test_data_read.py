@@ -109,7 +109,8 @@ def test_a_column_called_split_is_taken_and_must_make_sense(tmp_path: Path) -> N
 
 
 def test_rows_without_labels_are_read_for_prediction(tmp_path: Path) -> None:
-    assert read(write(tmp_path, "text\nhello\n"), label=None).texts == ["hello"]
+    data = read(write(tmp_path, "text,split\nhello,left half\n"), label=None)
+    assert data.texts == ["hello"] and data.rows[0].split is None
 
 
 @pytest.mark.parametrize(

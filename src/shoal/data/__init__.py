@@ -3,6 +3,7 @@
 from shoal.data.check import DataReport, Problem, check
 from shoal.data.dataset import SPLITS, Dataset, Row, Split
 from shoal.data.leaks import drop_leaks
+from shoal.data.public import load_out_of_scope, load_public
 from shoal.data.read import Source, read
 from shoal.data.split import split
 
@@ -16,6 +17,8 @@ __all__ = [
     "Split",
     "check",
     "drop_leaks",
+    "load_out_of_scope",
+    "load_public",
     "read",
     "split",
 ]

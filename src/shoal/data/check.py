@@ -110,16 +110,17 @@ def check(dataset: Dataset) -> DataReport:
 def _problem(
     severity: Literal["error", "warning"], code: str, message: str, rows: Sequence[Row] | Sequence[tuple[Row, Row]]
 ) -> Problem:
-    """Make a problem of the rows (or pairs of rows) concerned; `{n}` in the message becomes their number."""
+    """Make a problem of the rows (or pairs of rows) concerned; `{n}` in the message becomes "3 rows"."""
     origins = (row.origin if isinstance(row, Row) else f"{row[0].origin} = {row[1].origin}" for row in rows)
     shown = tuple(islice(dict.fromkeys(origins), _SHOWN))
-    return Problem(severity, code, message.replace("{n}", f"{len(rows):,}"), len(rows), shown)
+    count = "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
+    return Problem(severity, code, message.replace("{n}", count), len(rows), shown)
 
 
 def _labels(dataset: Dataset) -> Iterable[Problem]:
     rows = dataset.rows
     if empty := [row for row in rows if not row.label.strip()]:
-        yield _problem("error", "empty_label", "{n} rows have no label; label them or remove them", empty)
+        yield _problem("error", "empty_label", "{n} without a label; label or remove them", empty)
     counts = Counter(row.label for row in rows)
     if len(counts) < 2:
         only = f"all rows have the label {next(iter(counts))!r}" if counts else "there are no rows"
@@ -132,9 +133,9 @@ def _labels(dataset: Dataset) -> Iterable[Problem]:
         splits[row.label].add(row.split)
     unseen = {label for label, where in splits.items() if not where & {None, "train"}}
     if unseen:
-        message = f"{_some(unseen)}: in the held-out splits ({{n}} rows) but never in train; add rows to train"
+        message = f"{_some(unseen)}: in the held-out splits ({{n}}) but never in train; add rows to train"
         yield _problem("error", "label_not_in_train", message, [row for row in rows if row.label in unseen])
-    single = {label for label, count in counts.items() if count == 1} - unseen
+    single = {label for label, count in counts.items() if count == 1 and label} - unseen
     if single and len(counts) > 1:
         message = f"{_some(single)}: a single row each, which is trained on and never measured; add rows"
         yield _problem("warning", "single_row_label", message, [row for row in rows if row.label in single])
@@ -143,17 +144,15 @@ def _labels(dataset: Dataset) -> Iterable[Problem]:
         spellings[normalised(label).replace("_", " ").replace("-", " ")].append(label)
     alike = [label for labels in spellings.values() if len(labels) > 1 for label in labels]
     if alike:
-        message = f"{_some(alike)}: labels that differ only in case or spacing ({{n}} rows); is it one label?"
+        message = f"{_some(alike)}: labels that differ only in case or spacing ({{n}}); is it one label?"
         yield _problem("warning", "similar_labels", message, [row for row in rows if row.label in alike])
 
 
 def _texts(rows: Sequence[Row]) -> Iterable[Problem]:
     if empty := [row for row in rows if not row.text.strip()]:
-        yield _problem("warning", "empty_text", "{n} rows have an empty text; an empty text is never answered", empty)
+        yield _problem("warning", "empty_text", "{n} with an empty text; an empty text is never answered", empty)
     if long := [row for row in rows if len(row.text) > MAX_CHARACTERS]:
-        message = (
-            f"{{n}} texts have more than {MAX_CHARACTERS:,} characters; models see only the beginning of such texts"
-        )
+        message = f"{{n}} with more than {MAX_CHARACTERS:,} characters; models see only the beginning of such texts"
         yield _problem("warning", "long_text", message, long)
 
 
@@ -165,17 +164,17 @@ def _contradictions(rows: Sequence[Row]) -> Iterable[Problem]:
         if before.label != row.label and row.text.strip():
             pairs.append((before, row))
     if pairs:
-        message = "{n} rows repeat a text with another label; at most one of the labels can be right"
+        message = "{n} with the text of an earlier row but another label; at most one label can be right"
         yield _problem("warning", "contradictory_labels", message, pairs)
 
 
 def _repeats(rows: Sequence[Row], twins: Sequence[Twins]) -> Iterable[Problem]:
     """Report repeated texts: across splits as leaks, the rest as duplicates; each repeating row counts once."""
     groups = {
-        "leaks": "{n} held-out rows repeat a text of an earlier split; figures measured on them are too good",
-        "near_leaks": "{n} held-out rows almost repeat a text of an earlier split; figures on them are too good",
-        "duplicates": "{n} rows repeat a text of the same split; they add weight, not knowledge",
-        "near_duplicates": "{n} rows have an almost equal twin in the same split; they add weight, little knowledge",
+        "leaks": "{n} held out, with a text of an earlier split; figures measured on them are too good",
+        "near_leaks": "{n} held out, with almost a text of an earlier split; figures on them are too good",
+        "duplicates": "{n} with the text of another row of the same split; they add weight, not knowledge",
+        "near_duplicates": "{n} with an almost equal twin in the same split; they add weight, little knowledge",
     }
     pairs: dict[str, dict[int, tuple[Row, Row]]] = {code: {} for code in groups}
     for pair in twins:
@@ -200,7 +199,7 @@ def _straddling_groups(rows: Sequence[Row]) -> Iterable[Problem]:
         if row.group is not None and (before := first.setdefault(row.group, row)).split != row.split
     ]
     if pairs:
-        message = "{n} rows belong to a group that another split holds too; figures measured on them are too good"
+        message = "{n} of a group that another split holds too; figures measured on them are too good"
         yield _problem("warning", "group_leaks", message, pairs)
 
 

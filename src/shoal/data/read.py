@@ -25,6 +25,11 @@ class _Columns:
     group: str | None
     time: str | None
 
+    @property
+    def found_split(self) -> bool:
+        """Whether a column called "split" counts without being named: not for rows to predict."""
+        return self.split is None and self.label is not None
+
     def required(self) -> list[str]:
         return [name for name in (self.text, self.label, self.split, self.group, self.time) if name is not None]
 
@@ -46,7 +51,8 @@ def read(
         text: name of the column with the texts.
         label: name of the column with the reference labels; None reads rows without labels, for prediction only.
             White space around a label is dropped.
-        split: name of the column that assigns rows to splits. When it is not named, a column called "split" is taken.
+        split: name of the column that assigns rows to splits. When it is not named, a column called "split" is taken,
+            if there is one.
         group: name of the column whose values never straddle two splits.
         time: name of the column with the time of a row (ISO 8601 or numbers).
 
@@ -91,7 +97,7 @@ def _file_records(path: Path, columns: _Columns) -> Iterator[Record]:
     if reader is None:
         raise DataError(f"{path}: {path.suffix or 'no suffix'} is not a known format; use {', '.join(READERS)}")
     try:
-        yield from reader(path, columns.required(), ["split"] if columns.split is None else [])
+        yield from reader(path, columns.required(), ["split"] if columns.found_split else [])
     except OSError as error:
         raise EnvironmentProblem(f"{path}: cannot be read: {error.strerror or error}") from None
 
@@ -106,7 +112,7 @@ def _listed(items: Sequence[Mapping[str, object]]) -> Iterator[Record]:
 def _rows(source: str, records: Iterator[Record], columns: _Columns, split: Split | None = None) -> Iterator[Row]:
     """Turn records into rows; a column that was named must be in every record, its value may be blank."""
     required = columns.required()
-    splits = columns.split or "split"
+    splits = columns.split or ("split" if columns.found_split else "")
     for line, record in records:
         origin = f"{source} {line}" if source == "row" else f"{source}:{line}"
         for name in required:

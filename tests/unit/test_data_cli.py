@@ -1,0 +1,127 @@
+"""`shoal data` and `shoal new` as a person meets them: exit codes, messages, files."""
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from shoal import config
+from shoal import data as shoal_data
+from shoal.cli import data, new
+from shoal.data.catalogue import SOURCES
+from shoal.errors import ConfigError, DataError, InputError, NotFoundError, ShoalError
+
+
+def run(*arguments: str | Path) -> Result:
+    app = typer.Typer()
+    data.register(app)
+    new.register(app)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "100", "SHOAL_DATA": ""})
+
+
+def refused(error: type[ShoalError], *arguments: str | Path) -> str:
+    result = run(*arguments)
+    assert isinstance(result.exception, error)
+    return str(result.exception)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    assert run("new", tmp_path / "bike-shop").exit_code == 0
+    return tmp_path / "bike-shop"
+
+
+def test_new_makes_a_project_that_loads_and_has_clean_data(project: Path) -> None:
+    loaded = config.load(project)
+    assert loaded.name == "bike-shop" and list(loaded.specialists) == ["intent"]
+    assert (project / ".gitignore").read_text().endswith(".shoal/\n")
+    rows = shoal_data.split(shoal_data.read(project / "data" / "intent.csv"))
+    report = shoal_data.check(rows)
+    assert report.problems == () and report.rows == 96 and report.near_duplicates == 0
+    assert min(report.splits.values()) > 5 and set(report.labels.values()) == {24}
+
+
+def test_new_settings_that_are_commented_out_are_right_too(project: Path) -> None:
+    text = (project / "shoal.toml").read_text()
+    commented = [line for line in text.splitlines() if line.startswith("# ") and (" = " in line or line[2] == "[")]
+    assert len(commented) >= 9
+    opened = "\n".join(line[2:] if line in commented and "Take the" not in line else line for line in text.splitlines())
+    (project / "shoal.toml").write_text(opened)
+    loaded = config.load(project)
+    assert loaded.llms["large"].price is not None and loaded.specialists["intent"].gate.accuracy == 0.9
+    assert set(loaded.specialists["intent"].never) <= {"return_or_refund"}
+
+
+def test_new_overwrites_nothing(project: Path, tmp_path: Path) -> None:
+    before = (project / "shoal.toml").read_bytes()
+    assert "is not empty, and nothing is overwritten" in refused(InputError, "new", project)
+    assert (project / "shoal.toml").read_bytes() == before
+    (tmp_path / "file").touch()
+    assert "is a file; choose another name" in refused(InputError, "new", tmp_path / "file")
+    (tmp_path / "empty").mkdir()
+    assert run("new", tmp_path / "empty").exit_code == 0
+
+
+def test_new_takes_any_folder_name(tmp_path: Path) -> None:
+    name = 'Größe "42"'
+    assert run("new", tmp_path / name).exit_code == 0
+    assert config.load(tmp_path / name).name == name
+
+
+def test_check_of_a_project_and_of_files(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    for arguments in ((), ("data/intent.csv",)):
+        result = run("data", "check", *arguments)
+        assert result.exit_code == 0
+        assert "96 rows, 4 labels" in result.output and "no problems" in result.output
+
+
+def test_check_tells_problems_and_blocks_on_errors(tmp_path: Path) -> None:
+    file = tmp_path / "r.csv"
+    file.write_text('text,label\n"see [bold] here",a\n"See [bold] here",b\nother thing,a\nyet more,b\nno label,\n')
+    result = run("data", "check", file)
+    assert result.exit_code == 2
+    assert "empty_label" in result.output and f"{file.name}:6" in result.output
+    found = json.loads(run("data", "check", file, "--json").output)[str(file)]
+    assert found["ok"] is False and found["rows"] == 5
+    assert [problem["code"] for problem in found["problems"]] == ["empty_label", "contradictory_labels", "duplicates"]
+    assert found["problems"][1]["origins"] == [f"{file}:2 = {file}:3"]
+    assert "no column 'lable'; did you mean 'label'?" in refused(DataError, "data", "check", file, "--label", "lable")
+
+
+def test_check_of_a_project_refuses_labels_that_its_data_does_not_have(project: Path) -> None:
+    toml = project / "shoal.toml"
+    toml.write_text(toml.read_text() + 'never = ["refund"]\ndescriptions = { order_status = "x", repairs = "y" }\n')
+    told = refused(InputError, "data", "check", "--project", toml)
+    assert "specialists.intent.never: 'refund' is not a label of its data" in told
+    assert "specialists.intent.descriptions: 'repairs' is not a label" in told and "order_status'" not in told
+    toml.write_text("[project]\nname = 'x'\n")
+    assert "has no [specialists.NAME]" in refused(InputError, "data", "check", "--project", toml)
+    toml.unlink()
+    refused(ConfigError, "data", "check", "--project", toml)
+
+
+def test_get_lists_and_refuses_unknown_names(tmp_path: Path) -> None:
+    assert {one["name"] for one in json.loads(run("data", "get", "list", "--json").output)} == {
+        one.name for one in SOURCES
+    }
+    assert all(one.name in run("data", "get", "list").output for one in SOURCES)
+    assert "did you mean 'clinc150'?" in refused(NotFoundError, "data", "get", "clinc15", "--to", tmp_path)
+
+
+def test_get_copies_from_the_folder_that_the_environment_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = typer.Typer()
+    data.register(app)
+    arguments = ["data", "get", "banking77", "--to", str(tmp_path / "here")]
+    result = CliRunner().invoke(app, arguments, env={"SHOAL_DATA": str(tmp_path / "shared")})
+    assert isinstance(result.exception, DataError)
+    assert f"{tmp_path}/shared/banking77/train.csv: there is no such file" in str(result.exception)
+
+
+@pytest.mark.parametrize("command", [("new",), ("data",), ("data", "check"), ("data", "get")])
+def test_help_fits_a_screen_and_shows_an_example(command: tuple[str, ...]) -> None:
+    shown = run(*command, "--help").output
+    assert shown.count("\n") <= 40
+    assert "Example: shoal" in shown or command == ("data",)
