@@ -128,7 +128,9 @@ def test_a_certificate_carries_its_evidence():
     assert certificate.risk_upper == pytest.approx(stats.beta.ppf(0.95, 11, 790), rel=1e-9)
     assert certificate.risk_upper <= certificate.risk
     assert certificate.rows_needed is None
-    assert certificate.reason.startswith("certified: of 1,000 calibration rows 800 are kept (80.0%), 10 of them wrong")
+    assert certificate.reason == (
+        "certified at 5.0% with 95.0% confidence: of 1,000 calibration rows 800 are kept (80.0%), 10 of them wrong"
+    )
 
 
 def test_the_walk_stops_at_the_first_failure_even_when_a_looser_threshold_would_pass():
@@ -193,7 +195,7 @@ def test_too_few_rows_say_how_many_more():
 def test_a_few_errors_in_few_rows_say_how_many_more():
     certificate = certify(*rows(116, 4), grid=np.array([0.9]))
     assert certificate.rows_needed == 361 - 120
-    assert "of 120 rows kept at the strictest threshold 4 were wrong, and 1 may be" in certificate.reason
+    assert "keeps 120 calibration rows, 4 of them wrong where at most 1 may be" in certificate.reason
 
 
 def test_many_rows_near_the_budget_ask_for_more_by_the_observed_error():

@@ -117,8 +117,8 @@ def certify(
             threshold=float(thresholds[at]),
             certified=True,
             rows_needed=None,
-            reason=f"certified: of {len(scores):,} calibration rows {n:,} are kept ({n / len(scores):.1%}), {k:,} of "
-            f"them wrong; at most {risk:.1%} of kept answers disagree, with {1 - delta:.1%} confidence",
+            reason=f"certified at {risk:.1%} with {1 - delta:.1%} confidence: of {len(scores):,} calibration rows "
+            f"{n:,} are kept ({n / len(scores):.1%}), {k:,} of them wrong",
             **evidence,
         )
     more, reason = _missing(n, k, len(scores), risk, delta)
@@ -179,8 +179,8 @@ def _missing(accepted: int, errors: int, rows: int, risk: float, delta: float) -
         seen = f"not certified: only {accepted:,} of {rows:,} calibration rows can be kept"
     else:
         seen = (
-            f"not certified: of {accepted:,} rows kept at the strictest threshold {errors:,} were wrong, and "
-            f"{affordable(accepted, risk, delta):,} may be"
+            f"not certified: the strictest threshold keeps {accepted:,} calibration rows, {errors:,} of them wrong "
+            f"where at most {affordable(accepted, risk, delta):,} may be"
         )
     observed = errors / max(accepted, 1)
     enough = accepted >= kept_for_half

@@ -42,8 +42,8 @@ def bootstrap(
         seed: of the draws.
         resamples: number of draws.
         level: coverage of the interval.
-        reflect: take the basic interval (2 value - quantiles, not below 0) instead of the percentile one. For
-            calibration errors, which resampling inflates: each resample's noise adds to an absolute value.
+        reflect: take the basic interval (2 value - quantiles, not below 0, stretched to hold the value) instead of the
+            percentile one. For calibration errors: resampling inflates them, its noise adding to absolute values.
     """
     value = value_of(statistic, rows)
     rng = np.random.default_rng(seed)
@@ -52,7 +52,7 @@ def bootstrap(
     tail = (1 - level) / 2
     low, high = (float(edge) for edge in np.quantile(np.concatenate(drawn), [tail, 1 - tail]))
     if reflect:
-        low, high = max(0.0, 2 * value - high), max(0.0, 2 * value - low)
+        low, high = max(0.0, 2 * value - high), max(value, 2 * value - low)
     return Estimate(value, low, high)
 
 

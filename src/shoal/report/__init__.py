@@ -1,6 +1,17 @@
 """Reports that people read: what was saved, and how good a specialist is."""
 
+from shoal.report.evaluation import evaluation_html, promise
+from shoal.report.evaluation_text import evaluation_markdown, model_card
 from shoal.report.savings import Savings, savings
 from shoal.report.savings_views import savings_html, savings_table
 
-__all__ = ["Savings", "savings", "savings_html", "savings_table"]
+__all__ = [
+    "Savings",
+    "evaluation_html",
+    "evaluation_markdown",
+    "model_card",
+    "promise",
+    "savings",
+    "savings_html",
+    "savings_table",
+]

@@ -1,0 +1,107 @@
+"""The evaluation report as Markdown: short for a pull request, and as the model card that travels with the model."""
+
+import html
+import re
+
+from shoal.evaluation import Report
+from shoal.gate import Verdict
+from shoal.report.evaluation import facts, metric_rows, promise
+
+_WEAKEST = 5
+_PAIRS = 5
+_LABELS_NAMED = 200
+
+_USE = (
+    "Act on a label only where `accepted` is true; give the other texts to a larger model or a person. Loading needs "
+    "the core of shoal only (numpy, tokenizers, onnxruntime); no network, no GPU."
+)
+_LIMITS = (
+    "The promise is about texts like those it was calibrated on, and about the reference that labelled them. It is "
+    "void after drift, retraining, quantisation, or a change of labels; it is an average over kept texts, not a "
+    "statement about each label, group or single text."
+)
+_NOT_FOR = (
+    "Not meant for decisions about people without a person in the loop, for languages or kinds of text that the "
+    "training rows do not hold, or where a wrong label among the kept ones cannot be borne."
+)
+
+
+def evaluation_markdown(report: Report, verdict: Verdict | None = None) -> str:
+    """Write the report for a pull request: promise, gate, metrics, weakest labels, worst confusions."""
+    title = f"## {_safe(report.name)}{f' {_safe(report.version)}' if report.version else ''}"
+    parts = [title, _promise(report)]
+    if verdict:
+        parts.append(f"**Gate {'passed' if verdict.passed else 'failed'}**")
+        parts.append(
+            _table(
+                ("", "rule", ""),
+                [("✅" if rule.passed else "❌", rule.name, rule.message) for rule in verdict.reasons],
+            )
+        )
+    parts.append(_table(("metric", "value", "95% interval"), metric_rows(report)))
+    parts.append(_table(("", ""), facts(report)))
+    tested = [row for row in report.per_label if row.support]
+    weakest = sorted(tested, key=lambda row: row.f1)[:_WEAKEST]
+    parts.append(
+        _table(
+            ("weakest labels", "F1", "rows"),
+            [(row.label, f"{100 * row.f1:.1f}", str(row.support)) for row in weakest],
+        )
+    )
+    if report.confusion.worst:
+        parts.append(
+            _table(
+                ("reference", "answered as", "rows"),
+                [(pair.label, pair.predicted, str(pair.rows)) for pair in report.confusion.worst[:_PAIRS]],
+            )
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def model_card(report: Report) -> str:
+    """Write the README.md of a model folder (Mitchell et al. 2019): for what, how good, from which data."""
+    name = _safe(report.name)
+    shown = ", ".join(_safe(label) for label in report.labels[:_LABELS_NAMED])
+    more = f" and {len(report.labels) - _LABELS_NAMED:,} more" if len(report.labels) > _LABELS_NAMED else ""
+    never = f" Never kept: {', '.join(_safe(label) for label in report.never)}." if report.never else ""
+    folder = re.sub(r"[^\w.-]", "-", report.name)
+    return (
+        "\n\n".join(
+            [
+                "---\nlibrary_name: shoal\npipeline_tag: text-classification\n---",
+                f"# {name}",
+                f"Gives a text exactly one of {len(report.labels):,} labels: {shown}{more}.{never}",
+                "## Use",
+                f'```python\nimport shoal\n\nspecialist = shoal.load("{folder}")\n'
+                'prediction = specialist.predict(["..."])[0]\n'
+                "prediction.label, prediction.confidence, prediction.accepted\n```",
+                _USE,
+                "## What is promised",
+                _promise(report),
+                _LIMITS,
+                "## How good it is",
+                f"On {report.data.tested:,} test rows that neither training nor calibration saw:",
+                _table(("metric", "value", "95% interval"), metric_rows(report)),
+                "Weak spots and the most confident mistakes are in the evaluation report beside this file.",
+                "## How it was made",
+                _table(("", ""), facts(report)),
+                _NOT_FOR,
+            ]
+        )
+        + "\n"
+    )
+
+
+def _promise(report: Report) -> str:
+    reason = f" ({report.certificate.reason})" if report.certificate else ""
+    return f"{promise(report)}{reason}"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *(tuple(_safe(cell) for cell in row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _safe(text: str) -> str:
+    """Text that Markdown shows as it is: labels and names come from users."""
+    return re.sub(r"([\\`*_\[\]|#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
