@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from shoal.config import Project, load
+from shoal.config.load import FORMATS
+from shoal.data.files import READERS
 from shoal.errors import ConfigError
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "config.md"
@@ -200,6 +202,10 @@ def test_data_must_be_a_file_of_a_known_format(folder: Path) -> None:
     for data in ("data/rows.xlsx", "data"):
         (told,) = mistakes(folder, f'[project]\nname = "x"\n[specialists.a]\ndata = "{data}"')
         assert told.startswith(f":4: specialists.a.data: got '{data}', must be a file of .csv, .tsv, .jsonl")
+
+
+def test_the_formats_are_those_that_can_be_read() -> None:
+    assert set(FORMATS) == set(READERS)
 
 
 values = st.recursive(

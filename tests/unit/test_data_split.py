@@ -134,14 +134,21 @@ def test_a_part_with_no_share_stays_empty() -> None:
 
 def test_drop_leaks_removes_the_earlier_rows_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     rows = [
-        *make(60, split="train"),
-        {"text": "Message  number 7", "label": "l3", "split": "test"},
-        {"text": "a wholly different sentence", "label": "l3", "split": "test"},
+        {"text": f"{'abcdefghijkl'[n]} {n * n * 7919} {n}", "label": f"l{n % 2}", "split": "train"} for n in range(12)
     ]
-    data = split(read(rows), drop_leaks=True)
-    assert "message number 7" not in data.texts
-    assert data.part("test").texts == ["Message  number 7", "a wholly different sentence"]
-    assert "dropped" in caplog.text
+    data = read(
+        [
+            *rows,
+            {"text": f"{rows[7]['text']}".upper(), "label": "l1", "split": "test"},
+            {"text": "a wholly different sentence", "label": "l0", "split": "test"},
+        ]
+    )
+    kept = split(data, fractions=(0.8, 0.0, 0.0, 0.2), drop_leaks=True)
+    assert len(kept) == len(data) - 1 and rows[7]["text"] not in kept.texts
+    assert kept.part("test").rows == data.part("test").rows
+    assert "dropped 1 rows that repeat a row of a later split" in caplog.text
+    caplog.clear()
+    assert split(kept, fractions=(0.8, 0.0, 0.0, 0.2), drop_leaks=True).hash == kept.hash and not caplog.text
 
 
 @settings(max_examples=60)

@@ -92,7 +92,8 @@ def split(dataset: Dataset, *, fractions: Fractions | None = None, seed: int = 0
     result = replace(dataset, rows=tuple(assigned))
     if drop_leaks:
         result, dropped = drop_leaking_rows(result)
-        _log.warning("dropped %d rows that repeat a row of a later split", len(dropped))
+        if dropped:
+            _log.warning("dropped %d rows that repeat a row of a later split", len(dropped))
     return result
 
 
