@@ -124,3 +124,8 @@ def test_items_of_a_long_array_are_on_their_own_lines(rows: list[list[str]]) -> 
     expected = [number for number, row in enumerate(rows, start=3) for _ in row]
     assert [lines.of(("t", "root", index)) for index in range(len(expected))] == expected
     assert lines.of(("t", "root")) == 2 and lines.of(("t", "last")) == len(rows) + 4
+
+
+def test_very_long_arrays_stay_affordable() -> None:
+    lines = Lines("root = [\n" + '  "a long label",\n' * 5_000 + "]\nlast = 1\n")
+    assert lines.of(("root", 4_999)) == 1 and lines.of(("last",)) == 5_003

@@ -12,6 +12,10 @@ from typing import Any, cast
 
 Path = tuple[str | int, ...]
 
+# A statement of several lines is an array, an inline table or a long string: its last line holds one of these.
+_CLOSING = ("]", "}", '"""', "'''")
+_LONGEST = 300  # lines of an array whose items are told apart; in a longer one they stand where it begins
+
 
 class Lines:
     """Looks up the line (from 1) of a key by its path, such as ("specialists", "intent", "guarantee", "risk")."""
@@ -24,7 +28,7 @@ class Lines:
             if statement.lstrip().startswith("["):
                 header = statement
             self._index(header if statement is header else f"{header}\n{statement}", start)
-            if "\n" in statement:
+            if 0 < statement.count("\n") < _LONGEST:
                 self._index_items(header, start, statement)
 
     def of(self, path: Path) -> int:
@@ -61,6 +65,8 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
     lines = text.replace("\r\n", "\n").split("\n")
     start = 0
     for end in range(len(lines)):
+        if end > start and not any(mark in lines[end] for mark in _CLOSING):
+            continue
         statement = "\n".join(lines[start : end + 1])
         try:
             tomllib.loads(statement)
