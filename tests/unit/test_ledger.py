@@ -137,6 +137,7 @@ def test_a_known_id_is_not_written_twice(ledger: Ledger) -> None:
     ledger.flush()
     assert len(ledger.rows()) == 1
     assert len(ledger.review_queue()) == 1
+    assert (ledger.health().rejected, ledger.health().errors) == (0, 0)
 
 
 def test_review_list(ledger: Ledger) -> None:
