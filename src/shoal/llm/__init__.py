@@ -1,0 +1,23 @@
+"""The larger model: any OpenAI-compatible endpoint, asked within bounds and never believed unchecked."""
+
+from shoal.llm.breaker import Breaker, backoff_s
+from shoal.llm.classify import Labelled, Labelling, chat_messages, classify, completion_prompt, grammar, read_label
+from shoal.llm.client import Completion, Endpoint, Refused, Upstream
+from shoal.llm.examples import ExampleIndex
+
+__all__ = [
+    "Breaker",
+    "Completion",
+    "Endpoint",
+    "ExampleIndex",
+    "Labelled",
+    "Labelling",
+    "Refused",
+    "Upstream",
+    "backoff_s",
+    "chat_messages",
+    "classify",
+    "completion_prompt",
+    "grammar",
+    "read_label",
+]
