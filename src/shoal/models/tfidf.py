@@ -1,7 +1,7 @@
 """The lexical rung: TF-IDF over words, word pairs and character n-grams with a linear head, in numpy alone.
 
 Features are those of scikit-learn's `TfidfVectorizer` (Salton & Buckley 1988; sublinear counts, l2 norm), word and
-character parts normalised apart. They are remade here so that serving needs no scikit-learn; tests hold the two together.
+character parts normalised apart. They are remade here so that serving needs no scikit-learn; tests hold the two equal.
 """
 
 import re
@@ -58,8 +58,8 @@ class TfidfScorer:
         self._words = {word: row for row, word in enumerate(words)}
         self._characters = {part: row for row, part in enumerate(characters, start=len(words))}
         self._idf = np.asarray(idf, dtype=np.float32)
-        self._half = np.asarray(weight, dtype=np.float16)
-        self._weight = self._half.astype(np.float32)  # float16 arithmetic is far slower in numpy
+        # Rounded, so that a model on disk and the one just trained agree; float32, as numpy multiplies float16 slowly.
+        self._weight = np.asarray(weight, dtype=np.float16).astype(np.float32)
         self._bias = np.asarray(bias, dtype=np.float32)
         self._parts_of: dict[str, list[int]] = {}
 
@@ -68,7 +68,7 @@ class TfidfScorer:
         """Bytes of the weights and the vocabulary."""
         features = self._vocabulary.words + self._vocabulary.characters
         text = sum(len(feature.encode()) + 3 for feature in features)
-        return text + self._half.nbytes + self._idf.nbytes + self._bias.nbytes
+        return text + self._weight.nbytes // 2 + self._idf.nbytes + self._bias.nbytes
 
     def logits(self, texts: Sequence[str]) -> Logits:
         """Logits [n, L] of the texts."""
@@ -101,7 +101,7 @@ class TfidfScorer:
     def save(self, folder: Path) -> None:
         """Write features.json and weights.npz."""
         (folder / "features.json").write_bytes(msgspec.json.encode(self._vocabulary))
-        np.savez(folder / "weights.npz", idf=self._idf, weight=self._half, bias=self._bias)
+        np.savez(folder / "weights.npz", idf=self._idf, weight=self._weight.astype(np.float16), bias=self._bias)
 
     @classmethod
     def load(cls, folder: Path, *, threads: int | None = None) -> Self:

@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import hstack
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 
-from shoal.errors import EnvironmentProblem
 from shoal.models.tfidf import CHARACTER_LENGTHS, WORD_LENGTHS, WORD_PATTERN, TfidfScorer
 from shoal.training.progress import Progress, silent
 
@@ -38,15 +41,7 @@ def fit(
         targets: their label numbers.
         labels: how many labels there are, L.
         progress: called as progress(stage, done, total).
-
-    Raises:
-        EnvironmentProblem: scikit-learn is not installed.
     """
-    try:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import LogisticRegression
-    except ImportError as error:
-        raise EnvironmentProblem("training needs the 'train' extra: pip install 'shoal[train]'") from error
     progress("tfidf", 0, 3)
     parts = vectorizers(len(texts))
     matrix = joined([part.fit_transform(texts) for part in parts])
@@ -69,8 +64,6 @@ def fit(
 
 def vectorizers(rows: int) -> tuple[Any, Any]:
     """Unfitted scikit-learn vectorizers of the word part and the character part, for this many rows."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
     shared: dict[str, Any] = {
         "sublinear_tf": True,
         "min_df": 1 if rows < _SMALL else 2,
@@ -85,8 +78,6 @@ def vectorizers(rows: int) -> tuple[Any, Any]:
 
 def joined(parts: Sequence[Any]) -> Any:
     """Both parts of the features side by side, sparse."""
-    from scipy.sparse import hstack
-
     return hstack(parts, format="csr")
 
 

@@ -1,0 +1,152 @@
+"""The static rung: a table of token vectors, averaged and normalised, under a small network; microseconds a text.
+
+Static embeddings distilled from a sentence encoder (Tulkens & van Dongen 2024, model2vec), fine-tuned for the task,
+with the weight of each token folded into its vector (fastText averages words alike: Joulin et al. 2017). Served in
+numpy; tokens come from the encoder's own tokenizer, remembered word by word.
+"""
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+# tokenizers ships partial types.
+
+import json
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.models.scorer import Logits
+
+MAX_TOKENS = 512
+
+_CHARACTERS_A_TOKEN = 32  # what lies further back than this many characters a token is not looked at
+_CHUNK = 1024  # texts whose vectors are in memory at once
+_FEW = 8  # below this many texts they are added up one by one
+_CACHED_WORDS = 100_000
+_LONGEST_CACHED = 48  # characters; longer "words" are rarely seen twice
+
+Layer = tuple[NDArray[np.floating], NDArray[np.floating]]
+
+
+class StaticScorer:
+    """Serves a token table with a feed-forward head; texts are judged by their first 512 tokens.
+
+    Args:
+        tokenizer_json: the encoder's `tokenizer.json`.
+        table: token vectors [V, d], their weights folded in; kept and saved as float16 values.
+        layers: weight [in, out] and bias [out] of each layer, ReLU between them; the last gives the logits.
+    """
+
+    kind: ClassVar[str] = "static.v1"
+
+    def __init__(self, tokenizer_json: bytes, table: NDArray[np.floating], layers: Sequence[Layer]) -> None:
+        self._tokenizer_json = tokenizer_json
+        self._words = WordIds(tokenizer_json)
+        # Rounded, so that a model on disk and the one just trained agree; float32, as numpy multiplies float16 slowly.
+        self._table = np.asarray(table, dtype=np.float16).astype(np.float32)
+        self._layers = [(np.asarray(weight, np.float32), np.asarray(bias, np.float32)) for weight, bias in layers]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the table, the layers and the tokenizer."""
+        layers = sum(weight.nbytes + bias.nbytes for weight, bias in self._layers)
+        return self._table.nbytes // 2 + layers + len(self._tokenizer_json)
+
+    def logits(self, texts: Sequence[str]) -> Logits:
+        """Logits [n, L] of the texts."""
+        result = np.empty((len(texts), len(self._layers[-1][1])), np.float32)
+        for start in range(0, len(texts), _CHUNK):
+            values = self.embed(texts[start : start + _CHUNK])
+            for weight, bias in self._layers[:-1]:
+                values = np.maximum(values @ weight + bias, 0)
+            weight, bias = self._layers[-1]
+            result[start : start + _CHUNK] = values @ weight + bias
+        return result
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed the texts as unit vectors [n, d]; zeros for a text without tokens."""
+        sums = self._pooled(self._words(texts))
+        norms = np.sqrt(np.einsum("nd,nd->n", sums, sums))
+        return sums / np.maximum(norms, 1e-12)[:, None]
+
+    def save(self, folder: Path) -> None:
+        """Write tokenizer.json and weights.npz."""
+        (folder / "tokenizer.json").write_bytes(self._tokenizer_json)
+        arrays: dict[str, NDArray[Any]] = {"table": self._table.astype(np.float16)}
+        for number, (weight, bias) in enumerate(self._layers):
+            arrays[f"weight{number}"], arrays[f"bias{number}"] = weight, bias
+        np.savez(folder / "weights.npz", **arrays)  # pyright: ignore[reportArgumentType] - its keyword allow_pickle
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int | None = None) -> Self:
+        """Open what `save` wrote; one thread is used, whatever `threads`, but for BLAS."""
+        with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
+            count = sum(name.startswith("weight") for name in arrays.files)
+            layers = [(arrays[f"weight{number}"], arrays[f"bias{number}"]) for number in range(count)]
+            return cls((folder / "tokenizer.json").read_bytes(), arrays["table"], layers)
+
+    def _pooled(self, ids: list[list[int]]) -> NDArray[np.float32]:
+        """Add up the token vectors of each text [n, d].
+
+        Texts are sorted by length, and the j-th tokens of all texts that have one are added at once: four times as fast
+        as `np.add.reduceat` over the vectors of all tokens.
+        """
+        table = self._table
+        if len(ids) < _FEW:
+            return np.stack([table[each].sum(axis=0) if each else np.zeros_like(table[0]) for each in ids])
+        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+        flat = np.fromiter(chain.from_iterable(ids), np.int64, int(lengths.sum()))
+        order = np.argsort(-lengths, kind="stable")
+        starts = (np.cumsum(lengths) - lengths)[order]
+        longer = len(ids) - np.cumsum(np.bincount(lengths))  # how many texts have more than j tokens
+        sums = np.zeros((len(ids), table.shape[1]), np.float32)
+        for token, count in enumerate(longer[:-1].tolist()):
+            sums[:count] += table[flat[starts[:count] + token]]
+        pooled = np.empty_like(sums)
+        pooled[order] = sums
+        return pooled
+
+
+class WordIds:
+    """Token ids of texts, the same as the tokenizer's own, each distinct word tokenized once.
+
+    BERT's tokenizers cut at spaces before anything else and never look across one, so the ids of a text are those of
+    its words in a row. Other tokenizers are asked for each text as a whole.
+    """
+
+    def __init__(self, tokenizer_json: bytes) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_str(tokenizer_json.decode())
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        parts: dict[str, Any] = json.loads(tokenizer_json)
+        self._by_word = all(
+            (parts.get(part) or {}).get("type") == kind
+            for part, kind in (("normalizer", "BertNormalizer"), ("pre_tokenizer", "BertPreTokenizer"))
+        )
+        self._known: dict[str, list[int]] = {}
+
+    def __call__(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of each text, at most `MAX_TOKENS`, without special tokens around them."""
+        limit = _CHARACTERS_A_TOKEN * MAX_TOKENS
+        cut = [text[:limit] for text in texts]
+        if not self._by_word:
+            return [each.ids for each in self._tokenizer.encode_batch_fast(cut, add_special_tokens=False)]
+        split = [text.split(" ") for text in cut]
+        known = self._known
+        unknown = {word for words in split for word in words if word not in known}
+        if unknown:
+            known = known | self._learn(list(unknown))
+        return [list(chain.from_iterable(map(known.__getitem__, words)))[:MAX_TOKENS] for words in split]
+
+    def _learn(self, words: list[str]) -> dict[str, list[int]]:
+        """Ids of words not seen before; the short ones are remembered, a bounded number of them."""
+        encodings = self._tokenizer.encode_batch_fast(words, add_special_tokens=False)
+        found = {word: each.ids for word, each in zip(words, encodings, strict=True)}
+        if len(self._known) + len(found) > _CACHED_WORDS:
+            self._known = {}
+        self._known.update((word, ids) for word, ids in found.items() if len(word) <= _LONGEST_CACHED)
+        return found
