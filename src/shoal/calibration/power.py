@@ -1,6 +1,7 @@
 """How many labelled rows a promise takes: exact binomial floors and power."""
 
 import math
+from functools import lru_cache
 
 from shoal.metrics import binomial_cdf
 
@@ -23,6 +24,7 @@ def affordable(rows: int, risk: float, delta: float) -> int | None:
     return low
 
 
+@lru_cache(maxsize=256)
 def rows_needed(risk: float, delta: float, *, error: float | None = None, power: float = 0.8) -> int | None:
     """Kept rows that certify with chance `power` when the true error among them is `error` (default half the budget).
 
