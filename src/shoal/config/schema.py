@@ -146,6 +146,7 @@ class LLMConfig(_Table):
         timeout_s: seconds until a call is given up.
         retries: further attempts after a failed call.
         max_concurrency: calls under way at once.
+        style: "chat" for models tuned to instructions, "completion" for base models, which continue a text.
     """
 
     base_url: Url = Field(examples=['base_url = "http://127.0.0.1:8081/v1"'])
@@ -156,6 +157,7 @@ class LLMConfig(_Table):
     timeout_s: Positive = 30.0
     retries: CountOrZero = 2
     max_concurrency: Count = 16
+    style: Literal["chat", "completion"] = "chat"
 
 
 class GuaranteeConfig(_Table):

@@ -24,6 +24,14 @@ _CHARACTERS_PER_TOKEN = 4  # of English text in WordPiece; only the order of mag
 _TOKENS_OF_FRAME = 2  # [CLS] and [SEP]
 
 
+class QueueFull(OverloadedError):
+    """The specialist's queue cannot take the texts; `retry_after_s` is when it will probably have room."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much may wait and how much goes into one batch.
@@ -119,11 +127,6 @@ class Batcher:
         return self._waiting_items
 
     @property
-    def expected_wait_s(self) -> float:
-        """How long a text that came now would wait, from the recent speed."""
-        return self._waiting_items * self._ms_per_item / 1000.0
-
-    @property
     def running_s(self) -> float:
         """How long the oldest batch has been with the worker; 0 when it is idle."""
         return time.perf_counter() - self._running[0].taken_at if self._running else 0.0
@@ -132,7 +135,8 @@ class Batcher:
         """Answer the texts of one request.
 
         Raises:
-            OverloadedError: the queue cannot take these texts, or the batcher is closing.
+            QueueFull: the queue cannot take these texts.
+            OverloadedError: the batcher is closing.
             asyncio.CancelledError: the caller was cancelled; texts not yet with the model are dropped.
         """
         if not texts:
@@ -141,9 +145,10 @@ class Batcher:
             raise OverloadedError(f"specialist {self._name!r} is shutting down; send the request to another server")
         if self._waiting_items + len(texts) > self._limits.queue_items:
             self.counters.overloaded_requests += 1
-            raise OverloadedError(
+            raise QueueFull(
                 f"specialist {self._name!r} has {self._waiting_items} texts waiting and cannot take {len(texts)} more: "
-                f"the limit is {self._limits.queue_items} ([serve] queue_items); retry later or send fewer at once"
+                f"the limit is {self._limits.queue_items} ([serve] queue_items); retry later or send fewer at once",
+                retry_after_s=self._waiting_items * self._ms_per_item / 1000.0,
             )
         request = _Request(
             texts=texts,

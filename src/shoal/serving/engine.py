@@ -199,7 +199,7 @@ class Engine:
         old = self._residents.get(resident.name)
         self._residents[resident.name] = resident
         if old is not None:
-            _log.warning("%s: %s serves instead of %s", resident.name, resident.version, old.version)
+            _log.info("%s: %s serves instead of %s", resident.name, resident.version, old.version)
             task = asyncio.create_task(old.batcher.close(drain_s=60.0))
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)

@@ -1,0 +1,215 @@
+"""What every request handler needs: who can be asked, how doubts are settled, where it is written down."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from shoal.errors import ShoalError
+from shoal.gateway.exchange import Exchange
+from shoal.gateway.telemetry import Telemetry
+from shoal.ledger import Inference, Ledger
+from shoal.llm import Endpoint, Labelling, chat_messages, classify
+from shoal.meter import EnergyMeter, Price, baseline, cost
+from shoal.routing import Decision, Failure, LLMAnswer, Route
+from shoal.serving import Engine, Resident
+from shoal.tasks import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class LLM:
+    """A larger model: the way to it, and its price where that is known."""
+
+    endpoint: Endpoint
+    price: Price | None = None
+
+    def cost(self, usage: Usage) -> float:
+        """Return US dollars; 0 when the price is not known."""
+        return cost(usage, self.price) if self.price else 0.0
+
+
+def default_llm(llms: Mapping[str, LLM]) -> LLM | None:
+    """Return the one that takes what is addressed to nobody: the only one, or the one called "default"."""
+    return next(iter(llms.values())) if len(llms) == 1 else llms.get("default")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the texts of one specialist are answered.
+
+    Attributes:
+        route: who is asked.
+        labelling: what the larger model is told; its labels give way to those of the version that serves.
+        instead: the larger model that would do all the work if there were no specialist; None when not known.
+    """
+
+    route: Route
+    labelling: Labelling | None = None
+    instead: LLM | None = None
+
+
+@dataclass(slots=True)
+class Desk:
+    """The parts of one gateway, and its bookkeeping.
+
+    Attributes:
+        engine: the specialists.
+        llms: the larger models by their names in the configuration.
+        plans: by specialist; one without a plan abstains from its doubts.
+        ledger: None keeps no record.
+        energy: its laps are shared out over the texts answered since the lap before.
+        max_body_bytes: of one request.
+        max_inputs: texts in one request.
+    """
+
+    engine: Engine
+    llms: Mapping[str, LLM] = field(default_factory=dict[str, LLM])
+    plans: Mapping[str, Plan] = field(default_factory=dict[str, Plan])
+    ledger: Ledger | None = None
+    energy: EnergyMeter = field(default_factory=EnergyMeter)
+    max_body_bytes: int = 2_000_000
+    max_inputs: int = 1024
+    telemetry: Telemetry = field(init=False)
+    _prompts: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+
+    def __post_init__(self) -> None:
+        self.telemetry = Telemetry(self.engine, self.ledger)
+
+    def plan(self, specialist: str) -> Plan:
+        """Return how the specialist's texts are answered."""
+        return self.plans.get(specialist) or Plan(Route(specialist, fallback="none"))
+
+    async def ask_llm(self, name: str, resident: Resident, text: str) -> LLMAnswer | Failure:
+        """Ask a larger model for one of the specialist's labels; whatever goes wrong is a `Failure`."""
+        started = time.perf_counter()
+        try:
+            labelled = await classify(self.llms[name].endpoint, text, self._labelling(resident))
+        except ShoalError as error:
+            ms = (time.perf_counter() - started) * 1000.0
+            return Failure(error.code, error.message, ms=ms)
+        return LLMAnswer(labelled.label, labelled.usage, labelled.ms)
+
+    def record_texts(
+        self,
+        exchange: Exchange,
+        resident: Resident,
+        texts: Sequence[str],
+        decisions: Sequence[Decision],
+        *,
+        status: int = 200,
+        stream: bool = False,
+    ) -> None:
+        """Write down what became of each text of a request."""
+        energy_j = self.energy.lap() / len(texts)
+        now, latency_ms = time.time(), exchange.elapsed_ms
+        for index, (text, decision) in enumerate(zip(texts, decisions, strict=True)):
+            self.telemetry.decision(resident.name, decision.outcome)
+            usage, llm_ms, cost_usd = self._llm_part(decision)
+            if self.ledger is None:
+                continue
+            prediction = decision.prediction
+            self.ledger.append(
+                Inference(
+                    id=exchange.id if len(texts) == 1 else f"{exchange.id}-{index}",
+                    time=now,
+                    route=resident.name,
+                    specialist=resident.name,
+                    version=resident.version,
+                    outcome=decision.outcome,
+                    reason=decision.reason,
+                    tier=prediction.tier if prediction else None,
+                    label=decision.label or (prediction.label if prediction else None),
+                    confidence=min(1.0, max(0.0, prediction.confidence)) if prediction else None,
+                    text=text,
+                    llm=decision.llm,
+                    input_tokens=usage.input_tokens,
+                    output_tokens=usage.output_tokens,
+                    cost_usd=cost_usd,
+                    baseline_cost_usd=self._baseline_usd(resident, text, decision),
+                    latency_ms=latency_ms,
+                    llm_ms=llm_ms,
+                    energy_j=energy_j,
+                    energy_method=self.energy.method,
+                    status=status,
+                    error=decision.failure.message if decision.failure else None,
+                    stream=stream,
+                )
+            )
+
+    def record_passed(
+        self,
+        exchange: Exchange,
+        llm: LLM,
+        *,
+        status: int,
+        usage: Usage | None,
+        stream: bool,
+        problem: tuple[str, str] | None,
+    ) -> None:
+        """Write down a request that was passed through to a larger model.
+
+        Args:
+            exchange: the request.
+            llm: who answered it.
+            status: of the response.
+            usage: as the upstream counted; None when it did not say.
+            stream: whether a stream was asked for.
+            problem: code and sentence of what went wrong.
+        """
+        name, usage = llm.endpoint.name, usage or Usage()
+        outcome = "failed" if problem else "passed_through"
+        cost_usd = llm.cost(usage)
+        self.telemetry.decision(name, outcome)
+        self.telemetry.llm(name, usage, cost_usd)
+        if self.ledger is None:
+            return
+        self.ledger.append(
+            Inference(
+                id=exchange.id,
+                route=name,
+                outcome=outcome,
+                reason=problem[0] if problem else None,
+                llm=name,
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                cost_usd=cost_usd,
+                baseline_cost_usd=cost_usd,
+                latency_ms=exchange.elapsed_ms,
+                llm_ms=exchange.elapsed_ms,
+                energy_j=self.energy.lap(),
+                energy_method=self.energy.method,
+                status=status,
+                error=problem[1] if problem else None,
+                stream=stream,
+            )
+        )
+
+    def cost_of(self, decision: Decision) -> float:
+        """Return what the larger model's part in a decision cost, in US dollars."""
+        if decision.llm is None or decision.answer is None:
+            return 0.0
+        return self.llms[decision.llm].cost(decision.answer.usage)
+
+    def _llm_part(self, decision: Decision) -> tuple[Usage, float, float]:
+        """Tokens, milliseconds and cost of the larger model's part, which is counted too."""
+        said = decision.answer or decision.failure
+        if decision.llm is None or said is None:
+            return Usage(), 0.0, 0.0
+        cost_usd = self.cost_of(decision)
+        self.telemetry.llm(decision.llm, said.usage, cost_usd)
+        return said.usage, said.ms, cost_usd
+
+    def _labelling(self, resident: Resident) -> Labelling:
+        labels = resident.specialist.task.labels
+        told = self.plan(resident.name).labelling
+        return Labelling(labels) if told is None else replace(told, labels=labels)
+
+    def _baseline_usd(self, resident: Resident, text: str, decision: Decision) -> float:
+        instead = self.plan(resident.name).instead
+        if instead is None or instead.price is None or decision.prediction is None:
+            return 0.0
+        key = (resident.name, resident.version)
+        if key not in self._prompts:
+            # Whoever had no specialist would send this prompt with every text; the examples are those of an empty text.
+            self._prompts[key] = chat_messages("", self._labelling(resident))[0]["content"]
+        answer = decision.label or decision.prediction.label
+        return baseline(text, instead.price, prompt=self._prompts[key], answer=answer).cost_usd

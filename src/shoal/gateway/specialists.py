@@ -1,0 +1,125 @@
+"""POST /v1/specialists/{name}/predict: texts in, labels with calibrated confidence and a reason out."""
+
+from collections.abc import Sequence
+
+from shoal.errors import OverloadedError
+from shoal.gateway import wire
+from shoal.gateway.desk import Desk
+from shoal.gateway.exchange import CLIENT_GONE_STATUS, ClientGone, Exchange, Headers
+from shoal.gateway.settle import settle
+from shoal.routing import Decision, Failure
+from shoal.serving import Resident
+from shoal.tasks import Timings
+
+
+class Specialists:
+    """Answers texts by a specialist and, where the route says so, by its larger model."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def predict(self, exchange: Exchange) -> None:
+        """Answer one request."""
+        desk = self._desk
+        body = await exchange.json_body(desk.max_body_bytes)
+        texts, escalate = wire.parse_predict(body, max_inputs=desk.max_inputs)
+        resident = desk.engine.get(exchange.path_params["name"])
+        decisions, timings = await self.answer(exchange, resident, texts, escalate=escalate)
+        response = wire.PredictResponse(
+            specialist=resident.name,
+            version=resident.version,
+            predictions=[_answer(decision) for decision in decisions],
+            timings=timings,
+            usage=self._usage(decisions),
+        )
+        await exchange.reply(wire.encode(response), headers=headers_of(resident, decisions))
+        desk.record_texts(exchange, resident, texts, decisions)
+
+    async def answer(
+        self, exchange: Exchange, resident: Resident, texts: list[str], *, escalate: bool, stream: bool = False
+    ) -> tuple[list[Decision], Timings]:
+        """Ask the specialist and settle its doubts.
+
+        Raises:
+            OverloadedError: the specialist's queue is full; recorded.
+            ClientGone: the client left.
+        """
+        try:
+            with exchange.client_watched():
+                answered = await resident.batcher.predict(texts)
+                decisions, llm_ms = await settle(self._desk, resident, texts, answered.answers, escalate=escalate)
+        except OverloadedError as error:
+            failure = Failure.of(error)
+            self._record_unanswered(exchange, resident, texts, failure, status=error.http_status, stream=stream)
+            raise
+        except ClientGone:
+            failure = Failure("client_gone", "the client left before it was answered")
+            self._record_unanswered(exchange, resident, texts, failure, status=CLIENT_GONE_STATUS, stream=stream)
+            raise
+        return decisions, Timings(answered.queue_ms, answered.model_ms, llm_ms, exchange.elapsed_ms)
+
+    def _record_unanswered(
+        self,
+        exchange: Exchange,
+        resident: Resident,
+        texts: list[str],
+        failure: Failure,
+        *,
+        status: int,
+        stream: bool,
+    ) -> None:
+        decisions = [Decision("failed", None, failure.code, failure=failure)] * len(texts)
+        self._desk.record_texts(exchange, resident, texts, decisions, status=status, stream=stream)
+
+    def _usage(self, decisions: Sequence[Decision]) -> wire.PredictUsage:
+        usage = wire.PredictUsage(inputs=len(decisions))
+        for decision in decisions:
+            if decision.llm is None:
+                continue
+            usage.llm_calls += 1
+            if decision.answer is not None:
+                usage.llm_input_tokens += decision.answer.usage.input_tokens
+                usage.llm_output_tokens += decision.answer.usage.output_tokens
+                usage.cost_usd += self._desk.cost_of(decision)
+        return usage
+
+
+def headers_of(resident: Resident, decisions: Sequence[Decision]) -> Headers:
+    """Say who answered; decision and confidence only where they are about one text."""
+    asked = {decision.llm for decision in decisions if decision.llm is not None}
+    route = resident.name + "".join(f">llm:{name}" for name in asked)
+    headers = [(b"x-shoal-version", resident.version.encode()), (b"x-shoal-route", route.encode("ascii", "replace"))]
+    if len(decisions) == 1:
+        headers.append((b"x-shoal-decision", decisions[0].outcome.encode()))
+        if (prediction := decisions[0].prediction) is not None:
+            headers.append((b"x-shoal-confidence", b"%.4f" % prediction.confidence))
+    return headers
+
+
+def _answer(decision: Decision) -> wire.Answer:
+    prediction = decision.prediction
+    answered_by = None
+    if decision.label is not None:
+        answered_by = "specialist" if decision.answer is None else f"llm:{decision.llm}"
+    answer = wire.Answer(
+        label=decision.label,
+        decision=decision.outcome,
+        reason=decision.reason,
+        answered_by=answered_by,
+        accepted=decision.outcome == "accepted",
+    )
+    if prediction is not None:
+        answer.confidence = prediction.confidence
+        answer.top = prediction.top
+        answer.tier = prediction.tier
+        answer.in_scope = prediction.in_scope
+    if decision.llm is not None:
+        said = decision.answer or decision.failure
+        answer.llm = wire.LLMPart(decision.llm, decision.label if decision.answer else None)
+        if said is not None:
+            answer.llm.input_tokens = said.usage.input_tokens
+            answer.llm.output_tokens = said.usage.output_tokens
+            answer.llm.ms = said.ms
+    if decision.failure is not None:
+        answer.error = decision.failure.message
+    return answer
