@@ -52,8 +52,7 @@ def main() -> None:
     results: list[dict[str, Any]] = []
     for name, (train, dev, pool) in data_sets(Path(folder), arguments.seed).items():
         for scorer in SCORERS:
-            labels, logits = fit_scores(scorer, train, {"dev": dev[0], "pool": pool[0]}, seed=arguments.seed)
-            scored = _calibrated(labels, logits, dev[1], pool[1])
+            scored = scored_rows(scorer, train, dev, pool, seed=arguments.seed)
             for alpha, share in product(ALPHAS, SHARES):
                 row = {"data": name, "scorer": scorer, "alpha": alpha, "delta": DELTA}
                 row |= measure(*scored, alpha=alpha, share=share, splits=arguments.splits, seed=arguments.seed)
@@ -119,11 +118,11 @@ def measure(dev: Scored, pool: Scored, *, alpha: float, share: float, splits: in
     }
 
 
-def _calibrated(
-    labels: list[str], logits: dict[str, NDArray[np.float64]], dev: list[str], pool: list[str]
-) -> tuple[Scored, Scored]:
+def scored_rows(scorer: str, train: Rows, dev: Rows, pool: Rows, *, seed: int) -> tuple[Scored, Scored]:
+    """Fit a scorer, calibrate it on dev: confidence and correctness of the dev rows and of the pool's."""
+    labels, logits = fit_scores(scorer, train, {"dev": dev[0], "pool": pool[0]}, seed=seed)
     index = {label: number for number, label in enumerate(labels)}
-    targets = {name: np.array([index[label] for label in part]) for name, part in (("dev", dev), ("pool", pool))}
+    targets = {name: np.array([index[label] for label in part]) for name, part in (("dev", dev[1]), ("pool", pool[1]))}
     temperature = fit_temperature(logits["dev"], targets["dev"])
 
     def scored(name: str) -> Scored:
