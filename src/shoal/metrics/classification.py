@@ -72,7 +72,7 @@ def _sums_by(groups: Indices, labels: int) -> Callable[[Weights], Floats]:
     found, starts = np.unique(groups[order], return_index=True)
 
     def sums(weights: Weights) -> Floats:
-        total = np.zeros((len(weights), labels), dtype=np.float32)
+        total = np.zeros((len(weights), labels))
         if len(found):
             total[:, found] = np.add.reduceat(weights[:, order], starts, axis=1)
         return total

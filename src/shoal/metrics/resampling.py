@@ -58,7 +58,7 @@ def bootstrap(
 
 def mean_of(values: NDArray[np.floating] | NDArray[np.bool_]) -> Statistic:
     """Make the statistic of a mean over rows: accuracy, Brier score, log-loss."""
-    column = values.astype(np.float32)
+    column = values.astype(np.float64)  # exact: a gate may ask for just this value
     return lambda weights: (weights @ column) / weights.sum(axis=1)
 
 
