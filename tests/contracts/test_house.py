@@ -12,21 +12,27 @@ import shoal
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "src" / "shoal").rglob("*.py"))
-HEAVY = (
-    "torch transformers sklearn onnxruntime tokenizers model2vec aiohttp httpx starlette uvicorn sqlalchemy scipy".split()
-)
+HEAVY = {
+    *("torch", "transformers", "sklearn", "onnxruntime", "tokenizers", "model2vec", "scipy"),
+    *("aiohttp", "httpx", "starlette", "uvicorn", "sqlalchemy"),
+}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT / "src")))
 def test_modules_and_functions_stay_small(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert source.count("\n") <= 500
-    long = [
-        f"{node.name} has {node.end_lineno - node.lineno + 1} lines"
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno + 1 > 60
+    functions = [
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
-    assert not long
+    assert not [f"{node.name} has {_lines(node)} lines" for node in functions if _lines(node) > 60]
+
+
+def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of code from the name to the end: what a docstring explains does not count against it."""
+    explained = len((ast.get_docstring(function, clean=False) or "").splitlines())
+    assert function.end_lineno is not None
+    return function.end_lineno - function.lineno + 1 - explained
 
 
 def test_no_drawer_without_a_name() -> None:
@@ -77,8 +83,6 @@ def test_import_takes_less_than_three_tenths_of_a_second() -> None:
     # CPU time of the process, so that a busy neighbour cannot fail it; the best of three.
     program = "import time; start = time.process_time(); import shoal; print(time.process_time() - start)"
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
-    seconds = [
-        float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment).stdout)
-        for _ in range(3)
-    ]
-    assert min(seconds) < 0.3
+    command = [sys.executable, "-c", program]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True, env=environment) for _ in range(3)]
+    assert min(float(run.stdout) for run in runs) < 0.3

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+import shoal
 from shoal.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -29,10 +30,19 @@ def blocks(language: str) -> list[tuple[str, str]]:
 PYTHON = [(name, code) for name, code in blocks("python") if "base_url" not in code]
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the pages speak of: the example's data, and a specialist trained on it."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "examples" / "helpdesk" / "data", folder / "data")
+    shoal.train(folder / "data" / "intent.csv", backbone="tfidf").save(folder / "models" / "intent")
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("code", [code for _, code in PYTHON], ids=[name for name, _ in PYTHON])
-def test_python_blocks_run(code: str, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "examples" / "helpdesk" / "data", tmp_path / "data")
+def test_python_blocks_run(code: str, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
 

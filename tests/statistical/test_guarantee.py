@@ -128,6 +128,6 @@ def test_the_test_has_teeth():
 
 def test_it_is_not_bought_with_refusals():
     """On an honest score with enough rows nearly every set is certified."""
-    assert violations(WORLDS["honest score"], 0.05, 1000)[1] > 0.97
-    assert violations(WORLDS["honest score"], 0.03, 1000)[1] > 0.97
+    assert violations(WORLDS["honest score"], 0.05, 1000)[1] > 0.95
+    assert violations(WORLDS["honest score"], 0.03, 1000)[1] > 0.95
     assert violations(WORLDS["cascade: a good first tier"], 0.05, 600)[1] > 0.9

@@ -53,10 +53,11 @@ def register(app: typer.Typer) -> None:
         logging.getLogger("shoal").setLevel(logging.INFO)
         console = Console(highlight=False, soft_wrap=True)
         desk, (default_host, default_port) = _of_folders(folders) if folders else _of_project(project, console)
+        application = create_app(desk, drain_s=_DRAIN_S)
         listener = _listen(host or default_host, default_port if port is None else port)
         _say(console, desk, listener)
         try:
-            _run(create_app(desk, drain_s=_DRAIN_S), listener)
+            _run(application, listener)
         finally:
             console.print("stopped")
 

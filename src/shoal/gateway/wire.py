@@ -5,7 +5,7 @@ Decoders and encoder are compiled once. Well-formed JSON of the wrong shape is s
 
 import difflib
 import re
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -126,37 +126,37 @@ class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
     stream_options: StreamOptions | None = None
     n: int | None = 1
     response_format: ResponseFormat | None = None
-    tools: list[object] | None = None
-    functions: list[object] | None = None
+    tools: list[Any] | None = None
+    functions: list[Any] | None = None
     modalities: list[str] | None = None
     logprobs: bool | None = False
-    audio: object = None
-    frequency_penalty: object = None
-    function_call: object = None
-    logit_bias: object = None
-    max_completion_tokens: object = None
-    max_tokens: object = None
-    metadata: object = None
-    moderation: object = None
-    parallel_tool_calls: object = None
-    prediction: object = None
-    presence_penalty: object = None
-    prompt_cache_key: object = None
-    prompt_cache_options: object = None
-    prompt_cache_retention: object = None
-    reasoning_effort: object = None
-    safety_identifier: object = None
-    seed: object = None
-    service_tier: object = None
-    stop: object = None
-    store: object = None
-    temperature: object = None
-    tool_choice: object = None
-    top_logprobs: object = None
-    top_p: object = None
-    user: object = None
-    verbosity: object = None
-    web_search_options: object = None
+    audio: Any = None
+    frequency_penalty: Any = None
+    function_call: Any = None
+    logit_bias: Any = None
+    max_completion_tokens: Any = None
+    max_tokens: Any = None
+    metadata: Any = None
+    moderation: Any = None
+    parallel_tool_calls: Any = None
+    prediction: Any = None
+    presence_penalty: Any = None
+    prompt_cache_key: Any = None
+    prompt_cache_options: Any = None
+    prompt_cache_retention: Any = None
+    reasoning_effort: Any = None
+    safety_identifier: Any = None
+    seed: Any = None
+    service_tier: Any = None
+    stop: Any = None
+    store: Any = None
+    temperature: Any = None
+    tool_choice: Any = None
+    top_logprobs: Any = None
+    top_p: Any = None
+    user: Any = None
+    verbosity: Any = None
+    web_search_options: Any = None
 
 
 class AnyModelRequest(msgspec.Struct):

@@ -6,6 +6,7 @@ flipped bit anywhere is refused with the name of the file it is in. Nothing is e
 
 import errno
 import hashlib
+import importlib.metadata
 import json
 import os
 import secrets
@@ -174,8 +175,6 @@ def _refuse_occupied(target: Path, overwrite: bool) -> None:
 
 def _seal(folder: Path) -> None:
     """Hash and sync every file, then write and sync the manifest."""
-    from shoal import __version__
-
     files: dict[str, dict[str, str | int]] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
@@ -185,7 +184,7 @@ def _seal(folder: Path) -> None:
     listing = "".join(f"{name}\0{entry['sha256']}\n" for name, entry in sorted(files.items()))
     fields: dict[str, Any] = {
         "schema": SCHEMA,
-        "shoal": __version__,
+        "shoal": importlib.metadata.version("shoal"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "content_id": hashlib.sha256(listing.encode()).hexdigest(),
         "files": files,

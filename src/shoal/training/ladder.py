@@ -1,0 +1,170 @@
+"""Climb from the cheapest method to the dearest as the budget allows; every rung is trained and judged on dev.
+
+Right-sizing is in `choice`; here the rungs are made. A rung that cannot be afforded is passed over, and said so.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.models.encoder import EncoderScorer
+from shoal.models.scorer import Logits, Scorer
+from shoal.training import export, frozen, static, tfidf
+from shoal.training.backbone import Backbone
+from shoal.training.distill import distill
+from shoal.training.judging import Judged, Judging
+from shoal.training.progress import Progress
+
+_LADDER = ("tfidf", "static", "encoder", "finetune")
+_SETTLED = 0.995  # dev accuracy above which a dearer rung has nothing left to win
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One trained and exported method.
+
+    Attributes:
+        name: "tfidf", "static", "encoder" or "finetune".
+        scorer: as it will be served.
+        logits: of the dev rows [n, L], by that scorer.
+        judged: what they say.
+        seconds: wall time of training, export included.
+        cpu_seconds: processor time of the same.
+        details: what the method has to say about itself.
+    """
+
+    name: str
+    scorer: Scorer
+    logits: Logits
+    judged: Judged
+    seconds: float
+    cpu_seconds: float
+    details: dict[str, Any]
+
+
+@dataclass(kw_only=True)
+class Climb:
+    """The training rows and what every rung needs; `rungs`, `skipped` and `embedded` fill as it climbs.
+
+    Attributes:
+        backbone: the encoder to start from.
+        texts: training texts.
+        targets: their label numbers [n].
+        labels: how many labels there are, L.
+        judging: the dev rows.
+        seed: of everything random.
+        budget_seconds: for all rungs together, from the creation of this object.
+        cache: folder for what can be used again (the token table of an encoder); None keeps nothing.
+        progress: told how far each rung is.
+    """
+
+    backbone: Backbone
+    texts: Sequence[str]
+    targets: NDArray[np.integer]
+    labels: int
+    judging: Judging
+    seed: int
+    budget_seconds: float
+    cache: Path | None
+    progress: Progress
+    began: float = field(default_factory=time.monotonic)
+    rungs: list[Rung] = field(default_factory=list[Rung])
+    skipped: dict[str, str] = field(default_factory=dict[str, str])
+    embedded: frozen.Features | None = None
+
+    def run(self, names: Sequence[str], *, settle: bool) -> None:
+        """Train the rungs of these names, cheap first.
+
+        Args:
+            names: which.
+            settle: leave out dearer rungs once a cheaper one is as good as dev can tell.
+        """
+        for name in names:
+            best = max((rung.judged.accuracy for rung in self.rungs), default=0.0)
+            if settle and best >= _SETTLED:
+                self.skipped[name] = f"a cheaper rung is right on {best:.1%} of the dev rows"
+                continue
+            if self.rungs and self.left <= 0:
+                self.skipped[name] = f"the budget of {self.budget_seconds:g} s was used up"
+                continue
+            wall, cpu = time.monotonic(), time.process_time()
+            made = self._made(name)
+            if made is None:
+                continue
+            scorer, logits, details = made
+            taken = time.monotonic() - wall, time.process_time() - cpu
+            self.rungs.append(Rung(name, scorer, logits, self.judging.judge(logits), *taken, details))
+
+    def log(self) -> list[dict[str, Any]]:
+        """Tell what was trained, at which cost, and what dev says of it, in plain values."""
+        return [
+            {
+                "rung": rung.name,
+                "dev_log_loss": rung.judged.log_loss,
+                "dev_accuracy": rung.judged.accuracy,
+                "seconds": round(rung.seconds, 2),
+                "cpu_seconds": round(rung.cpu_seconds, 2),
+                "size_bytes": rung.scorer.size_bytes,
+                **rung.details,
+            }
+            for rung in self.rungs
+        ]
+
+    @property
+    def left(self) -> float:
+        """Seconds left of the budget."""
+        return self.budget_seconds - (time.monotonic() - self.began)
+
+    def features(self) -> frozen.Features:
+        """Embeddings of the training texts, made once for all who need them."""
+        if self.embedded is None:
+            self.embedded = frozen.embed(self.backbone, self.texts, self.progress)
+        return self.embedded
+
+    def _made(self, name: str) -> tuple[Scorer, Logits, dict[str, Any]] | None:
+        if name == "tfidf":
+            return self._dev(tfidf.fit(self.texts, self.targets, self.labels, progress=self.progress))
+        if name == "static":
+            return self._dev(self._static())
+        if name == "encoder":
+            return self._encoder()
+        return None
+
+    def _dev(self, scorer: Scorer) -> tuple[Scorer, Logits, dict[str, Any]]:
+        return scorer, scorer.logits(self.judging.texts), {}
+
+    def _static(self) -> Scorer:
+        return static.fit(
+            self.texts,
+            self.targets,
+            self.labels,
+            table=distill(self.backbone, cache=self.cache, progress=self.progress),
+            tokenizer_json=self.backbone.tokenizer_json,
+            dev_texts=self.judging.texts,
+            dev_targets=self.judging.targets,
+            seed=self.seed,
+            budget_seconds=max(self.left, 0.0),
+            progress=self.progress,
+        )
+
+    def _encoder(self) -> tuple[Scorer, Logits, dict[str, Any]]:
+        features = self.features()
+        scorer, logits, strength = frozen.fit(self.backbone, features, self.targets, self.labels, self.judging)
+        return self._shipped(scorer, features.graph, logits, {"C": strength, "parity": features.parity})
+
+    def _shipped(
+        self, scorer: EncoderScorer, graph: bytes, logits: Logits, details: dict[str, Any]
+    ) -> tuple[Scorer, Logits, dict[str, Any]]:
+        """Int8 if that is proven harmless."""
+        smaller, its_logits, found = export.compressed(scorer, graph, self.backbone, logits, self.judging)
+        return smaller, its_logits, {**details, "export": found}
+
+
+def plan(recipe: str) -> tuple[str, ...]:
+    """Rungs to train for a recipe: one alone, or the whole ladder for "auto" and for what "finetune" builds upon."""
+    return (recipe,) if recipe in ("tfidf", "static", "encoder") else _LADDER

@@ -1,0 +1,231 @@
+"""Rows in, a trained, calibrated, certified and measured specialist out: each step takes values and returns a value."""
+
+import importlib.metadata
+import importlib.util
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal import data as tables
+from shoal.calibration import certify
+from shoal.data import Dataset, Source
+from shoal.errors import DataError, EnvironmentProblem, InputError
+from shoal.evaluation import evaluate
+from shoal.meter import EnergyMeter
+from shoal.models import Specialist
+from shoal.tasks import Classification
+from shoal.training.backbone import NEEDS_TRAIN, RECIPES, resolve
+from shoal.training.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from shoal.training.choice import Candidate, First
+    from shoal.training.judging import Judging
+    from shoal.training.ladder import Climb
+
+_EXTRA = ("cleanlab", "onnx", "scipy", "sklearn", "torch", "transformers")
+_RECORDED = ("numpy", "onnxruntime", "scikit-learn", "tokenizers", "torch", "transformers")
+
+
+def train(
+    data: Source,
+    task: str = "classification",
+    backbone: str = "auto",
+    risk: float = 0.05,
+    confidence: float = 0.95,
+    budget_seconds: float = 600,
+    seed: int = 0,
+    *,
+    name: str = "specialist",
+    never: Sequence[str] = (),
+    progress: Progress | None = None,
+    cache: Path | None = None,
+) -> Specialist:
+    """Train a specialist, export it, calibrate and certify what was exported, and measure it on its test rows.
+
+    Nothing is written but the cache, and that atomically: a kill at any moment leaves nothing half-done. The same
+    data, seed and machine give the same specialist as long as the budget does not cut a rung short.
+
+    Args:
+        data: a path (CSV, JSON Lines, Parquet), a list of {"text", "label"[, "split"]} rows, or a `Dataset`.
+        task: "classification".
+        backbone: "auto" tries everything and keeps the smallest that is as good as the best; "tfidf", "static",
+            "encoder" (frozen) and "finetune" ask for one method; a folder or a hub name is another encoder for "auto".
+        risk: of the answers that are kept at most this share may disagree with the reference ...
+        confidence: ... with this confidence over draws of the calibration rows.
+        budget_seconds: for training all rungs; export, calibration and evaluation come on top, usually some seconds.
+        seed: of everything random.
+        name: of the specialist.
+        never: labels whose answers are never kept.
+        progress: called as progress(stage, done, total).
+        cache: folder for what a later training can use again; None keeps nothing.
+
+    Raises:
+        InputError: an argument or the data cannot be used; DataError names the rows.
+        EnvironmentProblem: the 'train' extra is missing, or the encoder cannot be had.
+    """
+    _check(task, risk, confidence, budget_seconds)
+    _require_extra()
+    from shoal.training.choice import candidates, choose_final, choose_first
+    from shoal.training.ladder import plan
+
+    began = time.monotonic()
+    with EnergyMeter() as meter:
+        dataset = _prepared(data, seed)
+        labels = _task(dataset, never)
+        climb = _climb(dataset, labels, backbone, risk, 1 - confidence, budget_seconds, seed, progress or silent, cache)
+        climb.run(plan(backbone), settle=backbone not in RECIPES[1:])
+        meter.lap()  # counters of energy wrap around, so a long training is read in between
+        made = candidates(climb.rungs, climb.judging)
+        final, tried = choose_final(made, required="finetune" if backbone == "finetune" else None)
+        first, why = choose_first(made, final, climb.judging)
+        suspicious = _suspicious(climb, dataset)
+    provenance: dict[str, Any] = {
+        "data_hash": dataset.hash,
+        "rows": dataset.split_counts(),
+        "seed": seed,
+        "recipe": {"backbone": backbone, "final": final.name, "first": first.candidate.name if first else None},
+        "encoder": {"name": climb.backbone.name, "sha256": climb.backbone.sha256},
+        "ladder": {"rungs": climb.log(), "skipped": climb.skipped, "candidates": tried, "first_tier": why},
+        "budget_seconds": budget_seconds,
+        "training_seconds": round(time.monotonic() - began, 2),
+        "training_joules": round(meter.joules, 1),
+        "energy_source": meter.description,
+        "libraries": {each: importlib.metadata.version(each) for each in _RECORDED},
+    }
+    specialist = _certified(
+        Specialist(name=name, task=labels, tiers=_tiers(final, first), provenance=provenance),
+        climb.judging,
+        dataset.part("calibration"),
+    )
+    report = evaluate(specialist, dataset, seed=seed, suspicious=suspicious)
+    return replace(specialist, report=report.as_dict())
+
+
+def _check(task: str, risk: float, confidence: float, budget_seconds: float) -> None:
+    if task != "classification":
+        raise InputError(f"task is {task!r}; this version of shoal trains 'classification'.")
+    for name, value, usual in (("risk", risk, "0.05"), ("confidence", confidence, "0.95")):
+        if not 0 < value < 1:
+            raise InputError(f"{name} is {value}; it must lie between 0 and 1, both excluded. {usual} is usual.")
+    if not (budget_seconds > 0 and math.isfinite(budget_seconds)):
+        raise InputError(f"budget_seconds is {budget_seconds}; it must be a number of seconds above 0, such as 600.")
+
+
+def _require_extra() -> None:
+    missing = [module for module in _EXTRA if importlib.util.find_spec(module) is None]
+    if missing:
+        raise EnvironmentProblem(f"{NEEDS_TRAIN} ({', '.join(missing)} cannot be imported)")
+
+
+def _prepared(data: Source, seed: int) -> Dataset:
+    """Read, check and split; rows that would leak from training into later parts are left out."""
+    dataset = tables.read(data)
+    tables.check(dataset).raise_on_errors()
+    dataset = tables.split(dataset, seed=seed, drop_leaks=True)
+    for part in ("dev", "test"):
+        if len(dataset.part(part)) == 0:
+            raise DataError(
+                f"{len(dataset)} rows over {len(dataset.labels)} labels leave none for {part}: give at least 5 rows a "
+                f"label, or rows with split = {part!r}."
+            )
+    return dataset
+
+
+def _task(dataset: Dataset, never: Sequence[str]) -> Classification:
+    unknown = sorted(set(never) - set(dataset.labels))
+    if unknown:
+        raise InputError(f"never names {unknown[0]!r}, which is no label of the data: {', '.join(dataset.labels)}.")
+    return Classification(labels=dataset.labels, never=tuple(never))
+
+
+def _climb(
+    dataset: Dataset,
+    task: Classification,
+    backbone: str,
+    risk: float,
+    delta: float,
+    budget_seconds: float,
+    seed: int,
+    progress: Progress,
+    cache: Path | None,
+) -> "Climb":
+    """Make the ladder ready: training rows, dev rows, encoder."""
+    from shoal.training.judging import Judging
+    from shoal.training.ladder import Climb
+
+    texts, targets = _numbered(dataset.part("train"))
+    dev_texts, dev_targets = _numbered(dataset.part("dev"))
+    judging = Judging(
+        texts=dev_texts,
+        targets=dev_targets,
+        rows=len(dataset.part("calibration")),
+        risk=risk,
+        delta=delta,
+        barred=np.isin(task.labels, task.never),
+        seed=seed,
+    )
+    return Climb(
+        backbone=resolve(backbone),
+        texts=texts,
+        targets=targets,
+        labels=len(task.labels),
+        judging=judging,
+        seed=seed,
+        budget_seconds=budget_seconds,
+        cache=cache,
+        progress=progress,
+    )
+
+
+def _numbered(part: Dataset) -> tuple[list[str], NDArray[np.intp]]:
+    """Texts and label numbers."""
+    number = {label: index for index, label in enumerate(part.labels)}
+    return part.texts, np.array([number[label] for label in part.targets], dtype=np.intp)
+
+
+def _suspicious(climb: "Climb", dataset: Dataset) -> list[Any]:
+    """Training rows whose label looks wrong, by the best features that were computed anyway."""
+    from shoal.training import label_errors, tfidf
+
+    if climb.embedded is not None:
+        features = climb.embedded.train
+    else:
+        features = tfidf.joined([part.fit_transform(climb.texts) for part in tfidf.vectorizers(len(climb.texts))])
+    return label_errors.find(features, climb.targets, dataset.part("train").rows, dataset.labels, seed=climb.seed)
+
+
+def _tiers(final: "Candidate", first: "First | None") -> tuple[Any, ...]:
+    """Build the cascade before certification: the last tier keeps nothing yet."""
+    from shoal.training.choice import FIRST_SCOPE_LEVEL, SCOPE_LEVEL
+
+    last = final.tier(None, SCOPE_LEVEL)
+    return (last,) if first is None else (first.candidate.tier(first.threshold, FIRST_SCOPE_LEVEL), last)
+
+
+def _certified(specialist: Specialist, judging: "Judging", calibration: Dataset) -> Specialist:
+    """Test the whole policy on rows that chose nothing; without a certificate nothing is kept.
+
+    What the first tier keeps is fixed beforehand and kept at every threshold of the last one.
+    """
+    texts, targets = _numbered(calibration)
+    thresholds = judging.grid(*_evidence(specialist, judging.texts, judging.targets))
+    confidence, correct = _evidence(specialist, texts, targets)
+    certificate = certify(confidence, correct, risk=judging.risk, delta=judging.delta, grid=thresholds)
+    last = replace(specialist.tiers[-1], threshold=certificate.threshold)
+    tiers = (*specialist.tiers[:-1], last) if certificate.certified else (last,)
+    return replace(specialist, tiers=tiers, certificate=certificate)
+
+
+def _evidence(
+    specialist: Specialist, texts: Sequence[str], targets: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Confidence, +inf where an earlier tier keeps the answer, -inf where none may; and whether it is right."""
+    judged = specialist.judge(texts)
+    confidence = np.where(judged.eligible, judged.confidence, -np.inf)
+    return np.where(judged.accepted, np.inf, confidence), judged.label == targets
