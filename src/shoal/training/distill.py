@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from transformers import AutoModel
 
 from shoal.training.backbone import Backbone
+from shoal.training.body import open_body
 from shoal.training.progress import Progress, silent
 
 _METHOD = "distill.v1"  # part of the cache's key: to be counted up when the result changes
@@ -61,7 +61,7 @@ def _outputs(backbone: Backbone, progress: Progress) -> NDArray[np.float32]:
     around = tokenizer.encode("").ids  # [CLS] [SEP]; some tokenizers have only an end, or nothing
     before, after = (around[:1], around[1:]) if len(around) > 1 else ([], around)
     size = tokenizer.get_vocab_size()
-    model = AutoModel.from_pretrained(backbone.folder, local_files_only=True).eval()
+    model = open_body(backbone).encoder
     outputs: list[NDArray[np.float32]] = []
     with torch.inference_mode():
         for start in range(0, size, _BATCH):

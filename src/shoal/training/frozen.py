@@ -85,7 +85,7 @@ def fit(
 def best_head(train: Floats, targets: NDArray[np.integer], labels: int, dev: Floats, judging: Judging) -> Head:
     """Choose the regularisation by dev log-loss; the usual one when there are too few dev rows to tell."""
     if len(dev) < labels:
-        return _fitted(train, targets, labels, _USUAL)
+        return usual_head(train, targets, labels)
     best: tuple[float, Head] | None = None
     for strength in _STRENGTHS:
         candidate = _fitted(train, targets, labels, strength)
@@ -95,6 +95,11 @@ def best_head(train: Floats, targets: NDArray[np.integer], labels: int, dev: Flo
         best = (loss, candidate)
     assert best is not None
     return best[1]
+
+
+def usual_head(train: Floats, targets: NDArray[np.integer], labels: int) -> Head:
+    """Fit a head with the usual regularisation."""
+    return _fitted(train, targets, labels, _USUAL)
 
 
 def _fitted(train: Floats, targets: NDArray[np.integer], labels: int, strength: float) -> Head:

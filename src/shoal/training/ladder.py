@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shoal.models.encoder import EncoderScorer
 from shoal.models.scorer import Logits, Scorer
-from shoal.training import export, frozen, static, tfidf
+from shoal.training import export, finetune, frozen, static, tfidf
 from shoal.training.backbone import Backbone
 from shoal.training.distill import distill
 from shoal.training.judging import Judged, Judging
@@ -133,7 +133,7 @@ class Climb:
             return self._dev(self._static())
         if name == "encoder":
             return self._encoder()
-        return None
+        return self._finetuned()
 
     def _dev(self, scorer: Scorer) -> tuple[Scorer, Logits, dict[str, Any]]:
         return scorer, scorer.logits(self.judging.texts), {}
@@ -156,6 +156,28 @@ class Climb:
         features = self.features()
         scorer, logits, strength = frozen.fit(self.backbone, features, self.targets, self.labels, self.judging)
         return self._shipped(scorer, features.graph, logits, {"C": strength, "parity": features.parity})
+
+    def _finetuned(self) -> tuple[Scorer, Logits, dict[str, Any]] | None:
+        features = self.features()
+        last = frozen.usual_head(features.train[:, : features.width], self.targets, self.labels)
+        try:
+            tuned = finetune.fit(
+                self.backbone,
+                self.texts,
+                self.targets,
+                head=last,
+                seed=self.seed,
+                budget_seconds=max(self.left, 0.0),
+                progress=self.progress,
+            )
+        except finetune.Unaffordable as problem:
+            self.skipped["finetune"] = f"the budget of {self.budget_seconds:g} s is too short: {problem}"
+            return None
+        graph = export.to_onnx(tuned.body)
+        scorer = export.served(self.backbone, graph, tuned.head.weight, tuned.head.bias)
+        parity = export.check_parity(tuned.body, self.backbone, scorer, self.texts)
+        logits = scorer.logits(self.judging.texts)
+        return self._shipped(scorer, graph, logits, {**tuned.details, "parity": parity})
 
     def _shipped(
         self, scorer: EncoderScorer, graph: bytes, logits: Logits, details: dict[str, Any]
