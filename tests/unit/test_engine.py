@@ -187,6 +187,42 @@ async def test_watching_notices_by_itself(engine: Engine, registry: FakeRegistry
     await engine.close()
 
 
+async def test_a_champion_that_was_repaired_is_taken_without_another_promotion(
+    engine: Engine, registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shoal.serving.engine._RETRY_S", 0.0)
+    registry.promote("opinion", "damaged")
+    await engine.refresh()
+    assert engine.get("opinion").version == "v1"
+    registry.champions["opinion"] = "v2"  # what the folder holds now is sound; no alias has moved
+    registry.generation = lambda name: (1, "damaged")  # type: ignore[method-assign]
+    await engine.refresh()
+    assert engine.get("opinion").version == "v2"
+    assert (await engine.health())["opinion"].update_error is None
+    await engine.close()
+
+
+async def test_watching_outlives_a_registry_that_cannot_be_read(engine: Engine, registry: FakeRegistry) -> None:
+    asked = asyncio.Event()
+    names = registry.names
+
+    def away() -> list[str]:
+        loop.call_soon_threadsafe(asked.set)
+        raise OSError("the disk is away")
+
+    loop = asyncio.get_running_loop()
+    registry.names = away  # type: ignore[method-assign]
+    watching = asyncio.create_task(engine.watch(every_s=0.01))
+    await asyncio.wait_for(asked.wait(), 10)
+    registry.names = names  # type: ignore[method-assign]
+    registry.promote("opinion", "v2")
+    async with asyncio.timeout(10):
+        while engine.get("opinion").version != "v2":  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.01)
+    watching.cancel()
+    await engine.close()
+
+
 async def test_health_is_a_real_answer_when_new_and_after_a_failure(engine: Engine) -> None:
     counters = engine.get("opinion").batcher.counters
     assert (await engine.health())["opinion"].state == "ok"

@@ -201,6 +201,11 @@ def _say(console: Console, desk: "Desk", listener: socket.socket) -> None:
             doubts = f"go to {route.llm}"
         labels = len(resident.specialist.task.labels)
         console.print(f"  shoal/{escape(resident.name)} {resident.version}: {labels} labels; doubts {doubts}")
+    served = {resident.name for resident in desk.engine}
+    for name in (name for name in desk.plans if name not in served):
+        console.print(
+            f"  [yellow]not served yet:[/] {escape(name)} has no champion; make one: shoal train {escape(name)}"
+        )
     for name, llm in desk.llms.items():
         console.print(f"  {escape(llm.endpoint.model)}: passed through to {name}")
 

@@ -51,6 +51,7 @@ class _Application:
                 self._route("POST", "/v1/chat/completions", self._chat_completions),
                 *(self._route("POST", path, self._pass_through.handle) for path in _PASSED_THROUGH),
                 self._route("GET", "/v1/models", self._models),
+                self._route("GET", "/v1/models/{model:path}", self._model),
                 self._route("GET", "/health", self._health),
                 self._route("GET", "/metrics", self._metrics),
                 self._route("GET", "/openapi.json", self._openapi_json),
@@ -95,9 +96,15 @@ class _Application:
             await self._pass_through.forward(exchange, body, asked)
 
     async def _models(self, exchange: Exchange) -> None:
-        own = [Model(wire.MODEL_PREFIX + resident.name, "shoal") for resident in self._desk.engine]
-        llms = [Model(llm.endpoint.model, name) for name, llm in self._desk.llms.items()]
-        await exchange.reply(wire.encode(ModelList([*own, *llms])))
+        models = [Model(id, owner) for id, owner in self._desk.models().items()]
+        await exchange.reply(wire.encode(ModelList(models)))
+
+    async def _model(self, exchange: Exchange) -> None:
+        id = exchange.path_params["model"]
+        owner = self._desk.models().get(id)
+        if owner is None:
+            raise self._desk.no_model(id)
+        await exchange.reply(wire.encode(Model(id, owner)))
 
     async def _health(self, exchange: Exchange) -> None:
         ledger = self._desk.ledger

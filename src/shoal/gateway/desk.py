@@ -1,10 +1,12 @@
 """What every request handler needs: who can be asked, how doubts are settled, where it is written down."""
 
+import difflib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from shoal.errors import ShoalError
+from shoal.errors import NotFoundError, ShoalError
+from shoal.gateway import wire
 from shoal.gateway.exchange import Exchange
 from shoal.gateway.telemetry import Telemetry
 from shoal.ledger import Inference, Ledger
@@ -77,6 +79,18 @@ class Desk:
     def plan(self, specialist: str) -> Plan:
         """Return how the specialist's texts are answered."""
         return self.plans.get(specialist) or Plan(Route(specialist, fallback="none"))
+
+    def models(self) -> dict[str, str]:
+        """Return what can be asked for as `model`, and whose it is."""
+        own = {wire.MODEL_PREFIX + resident.name: "shoal" for resident in self.engine}
+        return {**own, **{llm.endpoint.model: name for name, llm in self.llms.items()}}
+
+    def no_model(self, model: str) -> NotFoundError:
+        """Return the error for a model that nobody serves; names the nearest there is."""
+        known = self.models()
+        near = difflib.get_close_matches(model, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        return NotFoundError(f"no model is called {model!r}{hint} There are: {', '.join(known) or 'none'}")
 
     async def ask_llm(self, name: str, resident: Resident, text: str) -> LLMAnswer | Failure:
         """Ask a larger model for one of the specialist's labels; whatever goes wrong is a `Failure`."""

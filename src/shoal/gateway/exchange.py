@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from shoal.errors import RequestError, ShoalError
+from shoal.errors import LLMError, OverloadedError, RequestError, ShoalError
 from shoal.ledger import new_id
 from shoal.serving import QueueFull
 
@@ -45,13 +45,23 @@ class ClientGone(Exception):
     """The client closed its connection; nobody reads the answer any more."""
 
 
-def _error_type(status: int) -> str:
+class Stopping(OverloadedError):
+    """The server stops, and this request was not done within the time that stopping may take."""
+
+    code = "stopping"
+    http_status = 503
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping and this request was not done in time; send it again")
+
+
+def _error_type(error: ShoalError) -> str:
     """Name the kind of error as OpenAI does."""
-    if status == 429:
-        return "rate_limit_error"
-    if status in (502, 503, 504):
+    if isinstance(error, LLMError):
         return "upstream_error"
-    return "server_error" if status >= 500 else "invalid_request_error"
+    if error.http_status == 429:
+        return "rate_limit_error"
+    return "server_error" if error.http_status >= 500 else "invalid_request_error"
 
 
 class Exchange:
@@ -163,7 +173,7 @@ class Exchange:
         status = error.http_status
         detail = ErrorDetail(
             message=error.message,
-            type=_error_type(status),
+            type=_error_type(error),
             code=error.code,
             param=error.param if isinstance(error, RequestError) else None,
         )
@@ -181,6 +191,7 @@ class Exchange:
 
         Raises:
             ClientGone: instead of the cancellation.
+            Stopping: the server ended the wait, because it stops.
         """
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
@@ -201,11 +212,10 @@ class Exchange:
         try:
             yield
         except asyncio.CancelledError:
-            if not self.gone:
-                raise
             if task is not None:
                 task.uncancel()
-            raise ClientGone from None
+            # Nobody else cancels a request than the watcher above and a server that stops.
+            raise (ClientGone if self.gone else Stopping)() from None
         finally:
             timer.cancel()
             if watcher is not None:
@@ -260,10 +270,15 @@ class Door:
                 await self._handle(exchange)
         except ClientGone:
             exchange.status = exchange.status or CLIENT_GONE_STATUS
+        except asyncio.CancelledError:  # only by a server that stops, while the client was still sending
+            if not exchange.status:
+                await exchange.refuse(Stopping())
         except ShoalError as error:
-            # Once the response has begun there is no way to say it: leaving it unfinished cuts the connection.
             if not exchange.status:
                 await exchange.refuse(error)
+            else:
+                # There is no way to say it any more: leaving the response unfinished cuts the connection.
+                _log.warning("response %s to %s is cut off: %s", exchange.id, exchange.scope["path"], error.message)
         except Exception:
             _log.exception("request %s to %s failed", exchange.id, exchange.scope["path"])
             if not exchange.status:
@@ -271,4 +286,4 @@ class Door:
                 await exchange.refuse(ShoalError(message))
 
 
-__all__ = ["CLIENT_GONE_STATUS", "ClientGone", "Door", "ErrorBody", "Exchange", "Headers"]
+__all__ = ["CLIENT_GONE_STATUS", "ClientGone", "Door", "ErrorBody", "Exchange", "Headers", "Stopping"]

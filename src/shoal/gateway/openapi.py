@@ -46,9 +46,7 @@ def document() -> dict[str, Any]:
         "PredictRequest",
         "PredictResponse",
     )
-    predict["parameters"] = [
-        {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "description": "see /v1/models"}
-    ]
+    predict["parameters"] = [_in_path("name", "see /v1/models")]
     chat = _operation(
         "Chat completion",
         "With model `shoal/<name>` the last user message is classified and the content of the answer is its label; "
@@ -72,6 +70,10 @@ def document() -> dict[str, Any]:
             "/v1/embeddings": {"post": passed},
             "/v1/responses": {"post": passed},
             "/v1/models": {"get": _read("What can be asked for as `model`.", "ModelList")},
+            "/v1/models/{model}": {
+                "get": _read("One of these.", "Model")
+                | {"parameters": [_in_path("model", "`shoal/<name>`, or the name of a larger model")]}
+            },
             "/health": {
                 "get": _read("How the server and each specialist are; 503 when none can answer.", "HealthResponse")
             },
@@ -81,6 +83,10 @@ def document() -> dict[str, Any]:
         },
         "components": {"schemas": components},
     }
+
+
+def _in_path(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, "description": description}
 
 
 def _content(schema: str | None) -> dict[str, Any]:

@@ -55,9 +55,12 @@ class PassThrough:
         except ShoalError as error:
             problem, status = (error.code, error.message), exchange.status or error.http_status
             raise
+        except Exception as error:
+            problem, status = (ShoalError.code, f"the server failed ({type(error).__name__})"), exchange.status or 500
+            raise
         finally:
             self._desk.record_passed(
-                exchange, llm, status=status or 500, usage=tap.usage(), stream=bool(asked.stream), problem=problem
+                exchange, llm, status=status, usage=tap.usage(), stream=bool(asked.stream), problem=problem
             )
 
     async def _relay(self, exchange: Exchange, llm: LLM, body: bytes, tap: UsageTap) -> int:
@@ -108,9 +111,7 @@ class PassThrough:
             raise NotFoundError(f"{model} answers on /v1/chat/completions and /v1/specialists/{{name}}/predict only")
         if (default := default_llm(llms)) is not None:
             return default
-        known = [wire.MODEL_PREFIX + resident.name for resident in self._desk.engine]
-        known += [llm.endpoint.model for llm in llms.values()]
-        raise NotFoundError(f"no model is called {model!r}. There are: {', '.join(known) or 'none'}")
+        raise self._desk.no_model(model)
 
 
 def _renamed(body: bytes, model: str) -> bytes:

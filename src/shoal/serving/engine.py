@@ -7,6 +7,7 @@ it had accepted. A version that cannot be loaded changes nothing: the old one se
 import asyncio
 import difflib
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ _log = logging.getLogger("shoal.serving")
 _PROBE = "Is anybody there?"
 _PROBE_S = 5.0
 _STUCK_S = 10.0
+_RETRY_S = 10.0  # until a champion that could not be loaded is tried again: it may have been repaired
 
 
 @dataclass(slots=True)
@@ -80,6 +82,8 @@ class Engine:
         self._registry: Registry | None = None
         self._generations: dict[str, object] = {}
         self._update_errors: dict[str, str] = {}
+        self._retry_at: dict[str, float] = {}
+        self._watch_error = ""
         self._retiring: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[Resident]:
@@ -137,7 +141,14 @@ class Engine:
         """Follow the registry's champions until cancelled."""
         while True:
             await asyncio.sleep(every_s)
-            await self.refresh()
+            error = ""
+            try:
+                await self.refresh()
+            except Exception as problem:  # the registry's disk may be away for a while; the watching must go on
+                error = _sentence(problem)
+            if error and error != self._watch_error:
+                _log.error("the registry cannot be read, so no new champion is noticed: %s", error)
+            self._watch_error = error
 
     async def refresh(self) -> None:
         """Look once whether a champion has changed, and take it over."""
@@ -145,18 +156,21 @@ class Engine:
         if registry is None:
             return
         for name in await asyncio.to_thread(registry.names):
-            generation = registry.generation(name)
-            if generation == self._generations.get(name):
+            generation, now = registry.generation(name), time.monotonic()
+            if generation == self._generations.get(name) and now < self._retry_at.get(name, float("inf")):
                 continue
             self._generations[name] = generation
             try:
                 found = await asyncio.to_thread(self._load_champion, registry, name)
             except Exception as problem:  # whatever is wrong with the new one, the old one serves on
-                message = str(problem) if isinstance(problem, ShoalError) else f"{type(problem).__name__}: {problem}"
-                _log.error("the new champion of %r is not served: %s", name, message)
+                message = _sentence(problem)
+                if message != self._update_errors.get(name):
+                    _log.error("the new champion of %r is not served: %s", name, message)
                 self._update_errors[name] = message
+                self._retry_at[name] = now + _RETRY_S
                 continue
             self._update_errors.pop(name, None)
+            self._retry_at.pop(name, None)
             if found is not None:
                 self._put(found)
 
@@ -230,3 +244,7 @@ class Engine:
             return str(answer)
         resident.proven = True
         return None
+
+
+def _sentence(problem: Exception) -> str:
+    return str(problem) if isinstance(problem, ShoalError) else f"{type(problem).__name__}: {problem}"
