@@ -6,9 +6,13 @@
     garbage         HTTP 200 with something that is not JSON
     cut             breaks the connection in the middle of the body
     cut-stream      breaks the connection after two events
+    silent-stream   two events, then nothing for 30 s
     drip            an event each 0.1 s, for ever
+    huge            six megabytes of valid JSON
+    held            answers when GET /release is asked
     label:NAME      answers any question with {"label": "NAME"}
 
+GET /release lets go of what is held.
 GET /seen tells what has come: method, path, headers, body of each request, and whether its client left before the end.
 """
 
@@ -20,6 +24,7 @@ from typing import Any
 from aiohttp import web
 
 SEEN: list[dict[str, Any]] = []
+RELEASED = asyncio.Event()
 
 
 def completion(content: str) -> dict[str, Any]:
@@ -76,6 +81,10 @@ async def act(request: web.Request, model: str, stream: bool) -> web.StreamRespo
         return web.json_response({"error": {"message": f"upstream says {status}", "type": "x"}}, status=status)
     if model == "slow":
         await asyncio.sleep(30)
+    if model == "held":
+        await RELEASED.wait()
+    if model == "huge":
+        return web.json_response({**completion("the answer"), "padding": "x" * 6_000_000})
     if model == "garbage":
         return web.Response(body=b"<html>it works!</html>", content_type="text/html")
     if model.startswith("label:"):
@@ -100,6 +109,8 @@ async def act_stream(request: web.Request, model: str) -> web.StreamResponse:
         await asyncio.sleep(0.05)
         request.transport.abort()  # type: ignore[union-attr]
         return response
+    if model == "silent-stream":
+        await asyncio.sleep(30)
     while model == "drip":
         await asyncio.sleep(0.1)
         await response.write(event(" more"))
@@ -109,6 +120,11 @@ async def act_stream(request: web.Request, model: str) -> web.StreamResponse:
     return response
 
 
+async def release(request: web.Request) -> web.Response:
+    RELEASED.set()
+    return web.json_response({"released": True})
+
+
 async def seen(request: web.Request) -> web.Response:
     return web.json_response(SEEN)
 
@@ -116,6 +132,7 @@ async def seen(request: web.Request) -> web.Response:
 async def main() -> None:
     app = web.Application(client_max_size=10**8)
     app.router.add_get("/seen", seen)
+    app.router.add_get("/release", release)
     app.router.add_post("/v1/{rest:.*}", answer)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
     await runner.setup()
