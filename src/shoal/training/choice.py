@@ -78,7 +78,8 @@ def candidates(rungs: Sequence[Rung], judging: Judging) -> list[Candidate]:
     made: list[Candidate] = []
     for subset in subsets:
         scores = np.add.reduce([rung.logits / (rung.judged.temperature * len(subset)) for rung in subset])
-        made.append(Candidate(subset, scores, subset[0].judged if len(subset) == 1 else judging.judge(scores)))
+        # Judged anew even when it is one rung alone: its own temperature is in the scores already.
+        made.append(Candidate(subset, scores, judging.judge(scores)))
     return made
 
 
