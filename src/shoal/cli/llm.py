@@ -1,12 +1,13 @@
 """`shoal llm serve`: a larger model on this machine, for trying everything out without network."""
 
-import os
 import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+from shoal.cli.project import cache_folder
 
 
 def register(app: typer.Typer) -> None:
@@ -33,10 +34,9 @@ def register(app: typer.Typer) -> None:
             raise KeyboardInterrupt
 
         signal.signal(signal.SIGTERM, stop)
-        folder = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shoal"
         console = Console(highlight=False)
         try:
-            with LocalLLM(folder, port=port, threads=threads) as local:
+            with LocalLLM(cache or cache_folder(), port=port, threads=threads) as local:
                 console.print(f"{MODEL} at {local.base_url} (Ctrl-C stops it)")
                 signal.pause()
         except KeyboardInterrupt:

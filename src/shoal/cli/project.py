@@ -1,5 +1,6 @@
-"""What the commands share: the option that names the project, and how a specialist is found."""
+"""What the commands share: the option that names the project, how a specialist is found, the cache."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,3 +36,8 @@ def open_specialist(target: str, project: Path) -> "Specialist":
     registry = Registry(config.load(project).registry)
     name, _, reference = target.partition("@")
     return load(registry.path(registry.resolve(name, reference or "champion")))
+
+
+def cache_folder() -> Path:
+    """Return where this user keeps what is dear to make and can be made again; it need not be there yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shoal"

@@ -1,5 +1,6 @@
 """`shoal train`: rows in; a trained, calibrated, certified, measured, gated and registered version out."""
 
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from shoal.cli.progress import progress_bars
-from shoal.cli.project import PROJECT
+from shoal.cli.project import PROJECT, cache_folder
 from shoal.errors import GateFailed, InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _train_file(source: Path, out: Path, options: dict[str, Any], as_json: bool)
     dataset = data.read(source)
     _warn(dataset)
     with progress_bars(out.name) as bars:
-        specialist = training.train(dataset, name=out.name, progress=bars, **options)
+        specialist = training.train(dataset, name=out.name, progress=bars, cache=_cache(), **options)
     specialist.save(out, documents=_documents(_report(specialist), None))
     _show([_Trained(str(out), _report(specialist), out)], as_json)
 
@@ -128,6 +129,7 @@ def _train_one(project: "Project", registry: "Registry", name: str, config: "Spe
             name=name,
             never=tuple(config.never),
             progress=bars,
+            cache=_cache(),
         )
     report = _report(specialist)
     verdict = gate.check(report, config.gate, _champion_pairs(registry, name, specialist, dataset.part("test")))
@@ -138,6 +140,16 @@ def _train_one(project: "Project", registry: "Registry", name: str, config: "Spe
     if verdict.passed:
         registry.promote(name, version.version)
     return _Trained(f"{name} {version.version}", report, registry.path(version), verdict)
+
+
+def _cache() -> Path | None:
+    """Return where what is learnt from the encoder alone is kept, for the next training; None if nothing can be."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
 
 
 def _champion_pairs(
@@ -211,7 +223,7 @@ def _show(done: Sequence[_Trained], as_json: bool) -> None:
         return
     from shoal.report import promise
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     for one in done:
         report = one.report
         accuracy, kept = report.metrics.accuracy, report.accepted
