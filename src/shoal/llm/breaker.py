@@ -63,6 +63,6 @@ def backoff_s(attempt: int, retry_after: str | None = None, draw: float | None =
         retry_after: the Retry-After header in seconds; honoured up to 20 s. A date is ignored.
         draw: a number in [0, 1); random when None.
     """
-    if retry_after is not None and retry_after.strip().isdigit():
+    if retry_after is not None and retry_after.strip().isdecimal():
         return min(float(retry_after), _RETRY_AFTER_CAP_S)
     return (random.random() if draw is None else draw) * min(_CAP_S, _BASE_S * 2.0**attempt)
