@@ -86,13 +86,14 @@ def read_label(said: str, labels: Sequence[str]) -> str | None:
     for shape in (_Wrapped, str):
         try:
             value = msgspec.json.decode(text, type=shape)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):  # whatever it wrote may be answered
             continue
         text = value.label if isinstance(value, _Wrapped) else value
         break
     if text in labels:
         return text
-    matches = [label for label in labels if _plain(label) == _plain(text)]
+    plain = _plain(text)
+    matches = [label for label in labels if plain and _plain(label) == plain]
     return matches[0] if len(matches) == 1 else None
 
 
@@ -142,8 +143,10 @@ async def _ask_chat(endpoint: Endpoint, text: str, labelling: Labelling, rejecte
         except Refused as refused:
             if refused.status not in (400, 422):
                 raise
-            endpoint.takes_schema = False  # it does not know JSON schemas: from now on the check alone holds the line
-    return await endpoint.chat(messages, temperature=0)
+    answer = await endpoint.chat(messages, temperature=0)
+    # It takes the question without a JSON schema, so that was the trouble: from now on the check alone holds the line.
+    endpoint.takes_schema = False
+    return answer
 
 
 async def _ask_completion(endpoint: Endpoint, text: str, labelling: Labelling, rejected: str | None) -> Completion:
@@ -157,8 +160,9 @@ async def _ask_completion(endpoint: Endpoint, text: str, labelling: Labelling, r
         except Refused as refused:
             if refused.status not in (400, 422):
                 raise
-            endpoint.takes_schema = False
-    return await endpoint.complete(completion_prompt(text, labelling), **options)
+    answer = await endpoint.complete(completion_prompt(text, labelling), **options)
+    endpoint.takes_schema = False
+    return answer
 
 
 def _response_format(labels: Sequence[str]) -> dict[str, Any]:
