@@ -180,7 +180,7 @@ class Endpoint:
         try:
             answer = _decode_answer(raw)
             choice = answer.choices[0]
-        except (msgspec.DecodeError, UnicodeDecodeError, IndexError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IndexError) as error:
             raise LLMError(f"LLM {self.name!r} answered with something that is no completion: {_shown(raw)}") from error
         text = choice.text if choice.message is None else choice.message.content
         if answer.usage is not None:
