@@ -14,7 +14,10 @@ from shoal.llm import Endpoint, Labelling, chat_messages, classify
 from shoal.meter import EnergyMeter, Price, baseline, cost
 from shoal.routing import Decision, Failure, LLMAnswer, Route
 from shoal.serving import Engine, Resident
-from shoal.tasks import Usage
+from shoal.tasks import Prediction, Usage
+
+_LIKELY = 3
+_SHOWN_EACH = 2  # examples of each likely label
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +95,18 @@ class Desk:
         hint = f"; did you mean {near[0]!r}?" if near else "."
         return NotFoundError(f"no model is called {model!r}{hint} There are: {', '.join(known) or 'none'}")
 
-    async def ask_llm(self, name: str, resident: Resident, text: str) -> LLMAnswer | Failure:
-        """Ask a larger model for one of the specialist's labels; whatever goes wrong is a `Failure`."""
+    async def ask_llm(self, name: str, resident: Resident, text: str, doubt: Prediction) -> LLMAnswer | Failure:
+        """Ask a larger model for one of the specialist's labels; whatever goes wrong is a `Failure`.
+
+        Args:
+            name: the larger model's.
+            resident: the specialist.
+            text: what is to be labelled.
+            doubt: what the specialist said.
+        """
         started = time.perf_counter()
         try:
-            labelled = await classify(self.llms[name].endpoint, text, self._labelling(resident))
+            labelled = await classify(self.llms[name].endpoint, text, self._labelling(resident, doubt))
         except ShoalError as error:
             ms = (time.perf_counter() - started) * 1000.0
             return Failure(error.code, error.message, ms=ms)
@@ -212,10 +222,22 @@ class Desk:
         self.telemetry.llm(decision.llm, said.usage, cost_usd)
         return said.usage, said.ms, cost_usd
 
-    def _labelling(self, resident: Resident) -> Labelling:
+    def _labelling(self, resident: Resident, doubt: Prediction | None = None) -> Labelling:
+        """Say what the larger model is told; a base model chooses among the specialist's likeliest labels alone.
+
+        It has no use for a list of labels, only for examples to go on from. On the doubts among the helpdesk's dev and
+        calibration rows (18 intents), Gemma 3 270M was right in 28 % with the 8 nearest examples of any label, and in
+        60 % with the nearest 6 of the 3 likeliest labels, in less than half the time.
+        """
         labels = resident.specialist.task.labels
         told = self.plan(resident.name).labelling
-        return Labelling(labels) if told is None else replace(told, labels=labels)
+        if told is None:
+            return Labelling(labels)
+        if told.style == "chat" or doubt is None or doubt.reason == "out_of_scope":
+            return replace(told, labels=labels)
+        likely = tuple(score.label for score in doubt.top[:_LIKELY])
+        examples = told.examples.among(likely) if told.examples else None
+        return replace(told, labels=likely, examples=examples, shown=_SHOWN_EACH * len(likely))
 
     def _baseline_usd(self, resident: Resident, text: str, decision: Decision) -> float:
         instead = self.plan(resident.name).instead

@@ -39,6 +39,7 @@ async def _drive(
         return Failure.of(answer) if isinstance(answer, ShoalError) else answer
 
     async def ask_llm(name: str, text: str) -> LLMAnswer | Failure:
-        return await desk.ask_llm(name, resident, text)
+        assert isinstance(answer, Prediction)  # the cascade asks for doubts alone
+        return await desk.ask_llm(name, resident, text, answer)
 
     return await run_async(cascade(route, text, escalate=escalate), ask_specialist, ask_llm)

@@ -1,9 +1,12 @@
 """The labelled rows nearest to a text, to show to a larger model. Needs nothing but the rows."""
 
+import copy
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice, zip_longest
+from typing import Self
 
 _WORD = re.compile(r"\w+")
 _MAX_ROWS = 5_000
@@ -18,6 +21,7 @@ class ExampleIndex:
 
     def __init__(self, rows: Iterable[tuple[str, str]]) -> None:
         self._rows = [row for row, _ in zip(rows, range(_MAX_ROWS), strict=False)]
+        self._among: tuple[str, ...] = ()
         counts = [Counter(_terms(text)) for text, _ in self._rows]
         seen = Counter(term for count in counts for term in count)
         self._idf = {term: math.log((1 + len(counts)) / (1 + n)) + 1.0 for term, n in seen.items()}
@@ -29,14 +33,26 @@ class ExampleIndex:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def among(self, labels: Sequence[str]) -> Self:
+        """Return a view that shows rows of these labels alone, each label's nearest in turn, in the order given."""
+        view = copy.copy(self)
+        view._among = tuple(labels)
+        return view
+
     def nearest(self, text: str, k: int) -> list[tuple[str, str]]:
         """Return the k most similar (text, label) rows, most similar first; fewer when there are fewer rows."""
         scores: dict[int, float] = defaultdict(float)
         for term, weight in self._unit(Counter(_terms(text))).items():
             for row, other in self._postings.get(term, ()):
                 scores[row] += weight * other
-        best = sorted(range(len(self._rows)), key=lambda row: (-scores.get(row, 0.0), row))[:k]
-        return [self._rows[row] for row in best]
+        ranked = (self._rows[at] for at in sorted(range(len(self._rows)), key=lambda at: (-scores.get(at, 0.0), at)))
+        if not self._among:
+            return list(islice(ranked, k))
+        by_label: dict[str, list[tuple[str, str]]] = {label: [] for label in self._among}
+        for row in ranked:
+            if row[1] in by_label:
+                by_label[row[1]].append(row)
+        return [row for row in chain.from_iterable(zip_longest(*by_label.values())) if row is not None][:k]
 
     def _unit(self, count: Counter[str]) -> dict[str, float]:
         """Weights of length 1 for the terms that the rows know; a term counts by the logarithm of its frequency."""
