@@ -7,6 +7,7 @@ embeddings [n, d]; the head is one matrix.
 # pyright: reportMissingTypeStubs=false
 # onnxruntime ships no types.
 
+import copy
 import os
 import shutil
 from collections.abc import Sequence
@@ -99,6 +100,13 @@ class EncoderScorer:
         embeddings = np.empty((len(ids), parts[0].shape[1]), np.float32)
         embeddings[order] = np.concatenate(parts)
         return embeddings
+
+    def with_head(self, weight: ArrayLike, bias: ArrayLike) -> Self:
+        """Give the same encoder, opened once, another head: weight [d, L], bias [L]."""
+        other = copy.copy(self)
+        other.weight = np.ascontiguousarray(weight, dtype=np.float32)
+        other.bias = np.ascontiguousarray(bias, dtype=np.float32)
+        return other
 
     def logits(self, texts: Sequence[str]) -> Logits:
         """Logits [n, L] of the texts."""

@@ -9,8 +9,6 @@ function needs packages that exclude current versions of transformers.
 # pyright: reportUnknownArgumentType=false
 # transformers and tokenizers ship partial types.
 
-import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
@@ -20,38 +18,35 @@ from tokenizers import Tokenizer
 
 from shoal.training.backbone import Backbone
 from shoal.training.body import open_body
+from shoal.training.cache import cached
 from shoal.training.progress import Progress, silent
 
-_METHOD = "distill.v1"  # part of the cache's key: to be counted up when the result changes
+_METHOD = "distill.v1"
 _BATCH = 256
 _SIF = 1e-4
 
 
 def distill(
-    backbone: Backbone, *, dimensions: int = 256, cache: Path | None = None, progress: Progress = silent
+    backbone: Backbone, *, dimensions: int = 384, cache: Path | None = None, progress: Progress = silent
 ) -> NDArray[np.float32]:
     """Make the token table [V, d] of an encoder; about 15 s for MiniLM on two cores.
 
     Args:
         backbone: the encoder.
         dimensions: d, at most the encoder's width, of which all are kept otherwise.
-        cache: folder where tables are kept by the hash of the encoder; None keeps none.
+        cache: folder where tables are kept (`training.cache`); None keeps none.
         progress: called as progress(stage, done, total).
 
     Returns:
         Vectors by token id, of float16 precision whether they come from the cache or not.
     """
-    parts = f"{_METHOD} {dimensions} {backbone.sha256}".encode() + backbone.tokenizer_json
-    kept = None if cache is None else cache / f"{hashlib.sha256(parts).hexdigest()[:32]}.npy"
-    if kept is not None and kept.is_file():
-        return np.load(kept, allow_pickle=False).astype(np.float32)
-    table = _weighted(_components(_outputs(backbone, progress), dimensions)).astype(np.float16)
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary = kept.with_suffix(f".{os.getpid()}.npy")
-        np.save(temporary, table)
-        temporary.replace(kept)
-    return table.astype(np.float32)
+    made = cached(
+        cache,
+        _METHOD,
+        [str(dimensions).encode(), backbone.sha256.encode(), backbone.tokenizer_json],
+        lambda: {"table": _weighted(_components(_outputs(backbone, progress), dimensions)).astype(np.float16)},
+    )
+    return made["table"].astype(np.float32)
 
 
 def _outputs(backbone: Backbone, progress: Progress) -> NDArray[np.float32]:

@@ -123,29 +123,41 @@ def compressed(
     """
     small = served(backbone, to_int8(graph), scorer.weight, scorer.bias)
     small_logits = small.logits(judging.texts)
-    timed = list(judging.texts[:_TIMED_ROWS])
-    speedup = _seconds(scorer, timed) / _seconds(small, timed)
-    before, after = judging.judge(logits), judging.judge(small_logits)
+    found = weighed(logits, small_logits, speedup(scorer, small, judging.texts), judging)
+    return (small, small_logits, found) if found["precision"] == "int8" else (scorer, logits, found)
+
+
+def weighed(exact: NDArray[np.float32], small: NDArray[np.float32], faster: float, judging: Judging) -> dict[str, Any]:
+    """Decide between float32 and int8 by their logits of the dev rows [n, L] and int8's speed-up.
+
+    Returns:
+        `precision` ("int8" or "fp32"), why int8 was refused where it was, and the figures that decided.
+    """
+    before, after = judging.judge(exact), judging.judge(small)
     paired = compare(before.correct, after.correct)
     gain = after.coverage - before.coverage
-    found: dict[str, Any] = {
-        "agreement": float((logits.argmax(axis=1) == small_logits.argmax(axis=1)).mean()),
-        "accuracy_difference": paired.difference,
-        "coverage_difference": float(gain.mean()),
-        "speedup": round(speedup, 2),
-    }
     faults = [
         fault
         for fault, true in (
-            ("it is not faster here", speedup <= 1),
+            ("it is not faster here", faster <= 1),
             ("it loses more than half a point of accuracy on dev", paired.difference < -_MARGIN),
             ("it keeps less inside the guarantee on dev", gain.mean() < -gain.std()),
         )
         if true
     ]
-    if faults:
-        return scorer, logits, {"precision": "fp32", "int8_refused": "; ".join(faults), **found}
-    return small, small_logits, {"precision": "int8", **found}
+    return {
+        **({"precision": "fp32", "int8_refused": "; ".join(faults)} if faults else {"precision": "int8"}),
+        "agreement": float((exact.argmax(axis=1) == small.argmax(axis=1)).mean()),
+        "accuracy_difference": paired.difference,
+        "coverage_difference": float(gain.mean()),
+        "speedup": round(faster, 2),
+    }
+
+
+def speedup(exact: EncoderScorer, small: EncoderScorer, texts: Sequence[str]) -> float:
+    """How many times as fast `small` is on at most 256 of these texts."""
+    timed = list(texts[:_TIMED_ROWS])
+    return _seconds(exact, timed) / _seconds(small, timed)
 
 
 def _seconds(scorer: EncoderScorer, texts: Sequence[str]) -> float:

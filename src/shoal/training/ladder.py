@@ -6,13 +6,13 @@ Right-sizing is in `choice`; here the rungs are made. A rung that cannot be affo
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.models.encoder import EncoderScorer
 from shoal.models.scorer import Logits, Scorer
 from shoal.training import export, finetune, frozen, static, tfidf
 from shoal.training.backbone import Backbone
@@ -31,7 +31,7 @@ class Rung:
     Attributes:
         name: "tfidf", "static", "encoder" or "finetune".
         scorer: as it will be served.
-        logits: of the dev rows [n, L], by that scorer.
+        logits: of the dev rows [n, L], by a scorer that has not learnt from them.
         judged: what they say.
         seconds: wall time of training, export included.
         cpu_seconds: processor time of the same.
@@ -59,7 +59,7 @@ class Climb:
         judging: the dev rows.
         seed: of everything random.
         budget_seconds: for all rungs together, from the creation of this object.
-        cache: folder for what can be used again (the token table of an encoder); None keeps nothing.
+        cache: folder for what can be used again (`training.cache`); None keeps nothing.
         progress: told how far each rung is.
     """
 
@@ -123,27 +123,34 @@ class Climb:
     def features(self) -> frozen.Features:
         """Embeddings of the training texts, made once for all who need them."""
         if self.embedded is None:
-            self.embedded = frozen.embed(self.backbone, self.texts, self.progress)
+            self.embedded = frozen.embed(self.backbone, self.texts, self.progress, self.cache)
         return self.embedded
 
     def _made(self, name: str) -> tuple[Scorer, Logits, dict[str, Any]] | None:
         if name == "tfidf":
-            return self._dev(tfidf.fit(self.texts, self.targets, self.labels, progress=self.progress))
+            return self._tfidf()
         if name == "static":
-            return self._dev(self._static())
+            return self._static()
         if name == "encoder":
-            return self._encoder()
+            return frozen.fit(self.features(), self.texts, self.targets, self.labels, self.judging)
         return self._finetuned()
 
-    def _dev(self, scorer: Scorer) -> tuple[Scorer, Logits, dict[str, Any]]:
-        return scorer, scorer.logits(self.judging.texts), {}
+    def _tfidf(self) -> tuple[Scorer, Logits, dict[str, Any]]:
+        began = time.monotonic()
+        scorer = tfidf.fit(self.texts, self.targets, self.labels, progress=self.progress)
+        logits = scorer.logits(self.judging.texts)
+        if self._room_for(time.monotonic() - began):
+            scorer = tfidf.fit(*self._rows_of_both, self.labels, progress=self.progress)
+        return scorer, logits, {}
 
-    def _static(self) -> Scorer:
-        return static.fit(
+    def _static(self) -> tuple[Scorer, Logits, dict[str, Any]]:
+        table = distill(self.backbone, cache=self.cache, progress=self.progress)
+        began = time.monotonic()
+        fitted = static.fit(
             self.texts,
             self.targets,
             self.labels,
-            table=distill(self.backbone, cache=self.cache, progress=self.progress),
+            table=table,
             tokenizer_json=self.backbone.tokenizer_json,
             dev_texts=self.judging.texts,
             dev_targets=self.judging.targets,
@@ -151,11 +158,32 @@ class Climb:
             budget_seconds=max(self.left, 0.0),
             progress=self.progress,
         )
+        logits = fitted.scorer.logits(self.judging.texts)
+        if self._room_for(time.monotonic() - began):
+            texts, targets = self._rows_of_both
+            fitted = static.fit(
+                texts,
+                targets,
+                self.labels,
+                table=table,
+                tokenizer_json=self.backbone.tokenizer_json,
+                seed=self.seed,
+                last_epoch=fitted.epoch,
+                progress=self.progress,
+            )
+        return fitted.scorer, logits, {"epochs": fitted.epoch}
 
-    def _encoder(self) -> tuple[Scorer, Logits, dict[str, Any]]:
-        features = self.features()
-        scorer, logits, strength = frozen.fit(self.backbone, features, self.targets, self.labels, self.judging)
-        return self._shipped(scorer, features.graph, logits, {"C": strength, "parity": features.parity})
+    def _room_for(self, seconds: float) -> bool:
+        """Whether the budget allows training once more, with the dev rows, for twice as long as it took without.
+
+        What is served then has learnt from more rows; its dev logits stay those of the model that had not seen them.
+        """
+        return self.left > 2 * seconds
+
+    @cached_property
+    def _rows_of_both(self) -> tuple[list[str], NDArray[np.integer]]:
+        """Training and dev rows together."""
+        return [*self.texts, *self.judging.texts], np.concatenate([self.targets, self.judging.targets])
 
     def _finetuned(self) -> tuple[Scorer, Logits, dict[str, Any]] | None:
         features = self.features()
@@ -177,14 +205,8 @@ class Climb:
         scorer = export.served(self.backbone, graph, tuned.head.weight, tuned.head.bias)
         parity = export.check_parity(tuned.body, self.backbone, scorer, self.texts)
         logits = scorer.logits(self.judging.texts)
-        return self._shipped(scorer, graph, logits, {**tuned.details, "parity": parity})
-
-    def _shipped(
-        self, scorer: EncoderScorer, graph: bytes, logits: Logits, details: dict[str, Any]
-    ) -> tuple[Scorer, Logits, dict[str, Any]]:
-        """Int8 if that is proven harmless."""
-        smaller, its_logits, found = export.compressed(scorer, graph, self.backbone, logits, self.judging)
-        return smaller, its_logits, {**details, "export": found}
+        shipped, logits, found = export.compressed(scorer, graph, self.backbone, logits, self.judging)
+        return shipped, logits, {**tuned.details, "parity": parity, "export": found}
 
 
 def plan(recipe: str) -> tuple[str, ...]:
