@@ -21,7 +21,11 @@ _LABELS_SHOWN = 12
 
 def register(app: typer.Typer) -> None:
     """Add `data check` and `data get`."""
-    commands = typer.Typer(no_args_is_help=True, help="Check rows before training on them; fetch public data sets.")
+    commands = typer.Typer(
+        no_args_is_help=True,
+        help="Check rows before training on them; fetch public data sets.",
+        epilog="Example: shoal data check data/intent.csv",
+    )
     commands.command("check")(_check)
     commands.command("get")(_get)
     app.add_typer(commands, name="data")

@@ -12,7 +12,9 @@ from shoal.cli.project import cache_folder
 
 def register(app: typer.Typer) -> None:
     """Add `llm serve`."""
-    group = typer.Typer(help="A larger model on this machine.", no_args_is_help=True)
+    group = typer.Typer(
+        help="A larger model on this machine.", no_args_is_help=True, epilog="Example: shoal llm serve --port 8081"
+    )
 
     @group.callback()
     def _group() -> None:  # pyright: ignore[reportUnusedFunction]

@@ -1,7 +1,7 @@
 """`shoal predict`: answers for texts from the shell, from a file, or from standard input."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,7 +38,8 @@ def register(app: typer.Typer) -> None:
         rows = _rows(texts or [], input_file, column)
         if output is None:
             for line in _answers(specialist, rows):
-                print(line)
+                sys.stdout.buffer.write(f"{line}\n".encode())  # JSON Lines are UTF-8, whatever the locale
+            sys.stdout.buffer.flush()
             return
         _write(output, _answers(specialist, rows))
 
@@ -51,12 +52,25 @@ def _rows(texts: list[str], input_file: Path | None, column: str) -> list[str]:
 
         return data.read(input_file, text=column, label=None).texts
     if texts:
-        return texts
+        # What is not of the locale's encoding comes as lone surrogates, which no JSON can carry.
+        return [text.encode(errors="surrogateescape").decode(errors="replace") for text in texts]
     if sys.stdin.isatty():
         raise InputError(
             'no texts: give some as arguments ("where is my refund?"), by --input FILE, or as lines of standard input.'
         )
-    return [line.rstrip("\n") for line in sys.stdin]
+    return list(_lines(sys.stdin.buffer))
+
+
+def _lines(source: Iterable[bytes]) -> Iterator[str]:
+    """Decode lines of UTF-8."""
+    for number, line in enumerate(source, start=1):
+        try:
+            yield line.decode().rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"line {number} of standard input is not UTF-8 (byte {error.start + 1} of it is "
+                f"{line[error.start]:#x}). Convert it, such as by: iconv -f LATIN1 -t UTF-8"
+            ) from error
 
 
 def _answers(specialist: "Specialist", texts: Sequence[str]) -> Iterator[str]:

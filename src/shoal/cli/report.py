@@ -25,7 +25,9 @@ _JSON = typer.Option("--json", help="Print JSON.")
 def register(app: typer.Typer) -> None:
     """Add `report` and `review`."""
     app.command("report")(report)
-    review = typer.Typer(no_args_is_help=True, help="What waits for a person.")
+    review = typer.Typer(
+        no_args_is_help=True, help="What waits for a person.", epilog="Example: shoal review list --limit 5"
+    )
     review.command("list")(review_list)
     review.command("label")(review_label)
     app.add_typer(review, name="review")
