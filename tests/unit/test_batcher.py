@@ -321,3 +321,53 @@ class BatcherMachine(RuleBasedStateMachine):
 
 BatcherMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestBatcherMachine = BatcherMachine.TestCase
+
+
+async def test_a_brief_model_is_asked_on_the_loop_with_all_that_came_in_one_turn(
+    echo: Echo, hand: ManualExecutor
+) -> None:
+    batcher = Batcher(echo, name="echo", limits=Limits(batch_items=8), executor=hand, brief=True)
+    tasks = [
+        asyncio.create_task(batcher.predict([f"{index}", POISON] if index == 3 else [f"{index}"]))
+        for index in range(10)
+    ]
+    answered = await asyncio.gather(*tasks)
+    assert not hand.submitted
+    assert [labels(one)[0] for one in answered] == [str(index) for index in range(10)]
+    assert labels(answered[3]) == ["3", "error"]
+    assert echo.batches[0] == ["0", "1", "2", "3", POISON, "4", "5", "6"]
+    assert batcher.counters.batches == 2
+    assert not batcher.waiting_items
+    await batcher.close()
+
+
+async def test_a_long_batch_of_a_brief_model_goes_to_the_worker(echo: Echo, hand: ManualExecutor) -> None:
+    batcher = Batcher(echo, name="echo", executor=hand, brief=True)
+    long = asyncio.create_task(batcher.predict(["a" * 10_000]))
+    await turn()
+    short = asyncio.create_task(batcher.predict(["short"]))
+    await turn()
+    assert len(hand.submitted) == 2  # while the worker has something, all goes to it: the model is asked by one thread
+    while hand.submitted:
+        hand.step()
+        await turn()
+    assert labels(await short) == ["short"]
+    assert len(labels(await long)[0]) == 10_000
+    assert labels(await batcher.predict(["again"])) == ["again"]
+    assert not hand.submitted
+    await batcher.close()
+
+
+async def test_a_brief_model_forgets_callers_that_left_and_drains_at_the_end(echo: Echo) -> None:
+    batcher = Batcher(echo, name="echo", brief=True)
+    gone = asyncio.create_task(batcher.predict(["gone"]))
+    await asyncio.sleep(0)
+    gone.cancel()
+    kept = asyncio.create_task(batcher.predict(["kept"]))
+    await asyncio.sleep(0)
+    await batcher.close()
+    assert labels(await kept) == ["kept"]
+    assert echo.batches == [["kept"]]
+    assert batcher.counters.cancelled_items == 1
+    with pytest.raises(OverloadedError):
+        await batcher.predict(["late"])

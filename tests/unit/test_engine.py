@@ -19,6 +19,8 @@ from shoal.tasks import Classification, Prediction
 class WordScorer:
     """Scores a label by how often its name occurs in the text; can be told to fail or to wait."""
 
+    kind = "words.test"
+
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = labels
         self.broken = False

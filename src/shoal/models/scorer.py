@@ -18,6 +18,8 @@ _HOMES = {
     "static.v1": ("shoal.models.static", "StaticScorer"),
     "encoder.v1": ("shoal.models.encoder", "EncoderScorer"),
 }
+# Microseconds a text: a server asks these on its event loop, since a thread would cost more than it gains.
+BRIEF = frozenset({"tfidf.v1", "static.v1"})
 
 
 class Scorer(Protocol):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from shoal.calibration import Certificate
 from shoal.errors import ArtifactError, InputError
 from shoal.models import artifact
-from shoal.models.scorer import Logits, Scorer, open_scorer
+from shoal.models.scorer import BRIEF, Logits, Scorer, open_scorer
 from shoal.models.settings import Settings, TierSettings
 from shoal.models.tier import Tier
 from shoal.tasks import Classification, Prediction, Reason, Score
@@ -22,7 +23,7 @@ _CHUNK_CELLS = 4_000_000  # ... or of this many rows x labels, whichever is fewe
 _TOP = 5
 _SETTINGS = "specialist.json"
 _REPORT = "report.json"
-_Row = tuple[int, float, bool, int, int, float, list[int], list[float]]
+_Row = tuple[str, float, bool, int, int, float, list[str], list[float]]
 _REASONS: tuple[Reason, ...] = (
     "certified",
     "below_threshold",
@@ -132,6 +133,11 @@ class Specialist:
         return tuple({id(view.scorer): view.scorer for tier in self.tiers for view in tier.views}.values())
 
     @property
+    def brief(self) -> bool:
+        """Whether every tier answers in microseconds a text."""
+        return all(scorer.kind in BRIEF for scorer in self.scorers)
+
+    @property
     def size_bytes(self) -> int:
         """Bytes of the models on disk."""
         return sum(scorer.size_bytes for scorer in self.scorers)
@@ -222,69 +228,75 @@ class Specialist:
         """Let the tiers answer in turn; each scorer sees each text at most once."""
         result = Judgement.blank(len(texts), len(self.task.labels))
         empty = np.fromiter((not text.strip() for text in texts), np.bool_, len(texts))
-        barred = np.isin(self.task.labels, self.task.never)
-        pending = np.arange(len(texts))
+        pending: NDArray[np.intp] | slice = slice(None)  # all of them, until a tier has kept some
         known: dict[int, Logits] = {}
         for number, tier in enumerate(self.tiers):
-            reading = tier.read(tier.scores([texts[row] for row in pending], known))
-            threshold = np.inf if tier.threshold is None else tier.threshold
-            reason = np.select(
-                [
-                    empty[pending],
-                    np.full(len(pending), tier.threshold is None),
-                    reading.in_scope <= tier.scope_level,
-                    barred[reading.label],
-                    reading.confidence < threshold,
-                ],
-                [_EMPTY, _UNCERTIFIED, _FAR, _NEVER, _BELOW],
-                default=_CERTIFIED,
-            )
-            accepted = reason == _CERTIFIED
+            reading = tier.read(tier.scores(texts, known))
+            barred, far = self._barred[reading.label], reading.in_scope <= tier.scope_level
+            reason = np.full(len(texts), _CERTIFIED, np.int8)
+            # The strongest reason is written last.
+            reason[reading.confidence < (np.inf if tier.threshold is None else tier.threshold)] = _BELOW
+            reason[barred] = _NEVER
+            reason[far] = _FAR
+            if tier.threshold is None:
+                reason[:] = _UNCERTIFIED
+            reason[empty] = _EMPTY
+            open_still = reason != _CERTIFIED
             result.tier[pending] = number
             result.posterior[pending] = reading.posterior
             result.label[pending] = reading.label
             result.confidence[pending] = reading.confidence
             result.in_scope[pending] = reading.in_scope
-            result.eligible[pending] = ~empty[pending] & (reading.in_scope > tier.scope_level) & ~barred[reading.label]
-            result.accepted[pending] = accepted
+            result.eligible[pending] = ~(empty | far | barred)
+            result.accepted[pending] = ~open_still
             result.reason[pending] = reason
-            known = {key: logits[~accepted] for key, logits in known.items()}
-            pending = pending[~accepted]
-            if len(pending) == 0:
+            if tier is self.tiers[-1] or not open_still.any():
                 break
+            known = {key: logits[open_still] for key, logits in known.items()}
+            texts = [text for text, is_open in zip(texts, open_still.tolist(), strict=True) if is_open]
+            empty = empty[open_still]
+            pending = np.flatnonzero(open_still) if isinstance(pending, slice) else pending[open_still]
         return result
+
+    @cached_property
+    def _barred(self) -> NDArray[np.bool_]:
+        return np.isin(self.task.labels, self.task.never)
+
+    @cached_property
+    def _label_names(self) -> NDArray[np.object_]:
+        return np.array(self.task.labels, dtype=object)
 
     def _worded(self, judgement: Judgement) -> Iterator[Prediction]:
         """Predictions of one chunk; all that is done for each row is to build its values."""
-        labels = self.task.labels
-        names = [tier.name for tier in self.tiers]
+        labels = self._label_names
         count = min(_TOP, len(labels))
         ranked = -judgement.posterior
-        ranked[np.arange(len(ranked)), judgement.label] = -np.inf  # among equals, the answer comes first
+        row = np.arange(len(ranked))
+        ranked[row, judgement.label] = -np.inf  # among equals, the answer comes first
+        row = row[:, None]
         best = np.argpartition(ranked, count - 1, axis=1)[:, :count]
-        order = np.argsort(np.take_along_axis(ranked, best, axis=1), axis=1, kind="stable")
-        best = np.take_along_axis(best, order, axis=1)
-        probabilities = np.take_along_axis(judgement.posterior, best, axis=1)
+        best = best[row, np.argsort(ranked[row, best], axis=1, kind="stable")]
         columns = (
-            judgement.label.tolist(),
+            labels[judgement.label].tolist(),
             judgement.confidence.tolist(),
             judgement.accepted.tolist(),
             judgement.reason.tolist(),
             judgement.tier.tolist(),
             judgement.in_scope.tolist(),
-            best.tolist(),
-            probabilities.tolist(),
+            labels[best].tolist(),
+            judgement.posterior[row, best].tolist(),
         )
+        names = [tier.name for tier in self.tiers]
         rows = cast("Iterable[_Row]", zip(*columns, strict=True))
         for label, confidence, accepted, reason, tier, in_scope, top, chances in rows:
             yield Prediction(
-                label=labels[label],
+                label=label,
                 confidence=confidence,
                 accepted=accepted,
                 reason=_REASONS[reason],
                 tier=names[tier],
                 in_scope=in_scope,
-                top=tuple(Score(labels[one], chance) for one, chance in zip(top, chances, strict=True)),
+                top=tuple(map(Score, top, chances)),
             )
 
 

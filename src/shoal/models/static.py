@@ -23,7 +23,7 @@ MAX_TOKENS = 512
 
 _CHARACTERS_A_TOKEN = 32  # what lies further back than this many characters a token is not looked at
 _CHUNK = 1024  # texts whose vectors are in memory at once
-_FEW = 8  # below this many texts they are added up one by one
+_FEW = 32  # below this many texts they are added up one by one
 _CACHED_WORDS = 100_000
 _LONGEST_CACHED = 48  # characters; longer "words" are rarely seen twice
 
@@ -60,16 +60,19 @@ class StaticScorer:
         for start in range(0, len(texts), _CHUNK):
             values = self.embed(texts[start : start + _CHUNK])
             for weight, bias in self._layers[:-1]:
-                values = np.maximum(values @ weight + bias, 0)
+                values = values @ weight
+                values += bias
+                np.maximum(values, 0, out=values)
             weight, bias = self._layers[-1]
-            result[start : start + _CHUNK] = values @ weight + bias
+            np.add(values @ weight, bias, out=result[start : start + _CHUNK])
         return result
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed the texts as unit vectors [n, d]; zeros for a text without tokens."""
-        sums = self._pooled(self._words(texts))
+        sums = self._pooled(texts)
         norms = np.sqrt(np.einsum("nd,nd->n", sums, sums))
-        return sums / np.maximum(norms, 1e-12)[:, None]
+        sums /= np.maximum(norms, 1e-12)[:, None]
+        return sums
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json and weights.npz."""
@@ -87,21 +90,23 @@ class StaticScorer:
             layers = [(arrays[f"weight{number}"], arrays[f"bias{number}"]) for number in range(count)]
             return cls((folder / "tokenizer.json").read_bytes(), arrays["table"], layers)
 
-    def _pooled(self, ids: list[list[int]]) -> NDArray[np.float32]:
+    def _pooled(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Add up the token vectors of each text [n, d].
 
         Texts are sorted by length, and the j-th tokens of all texts that have one are added at once: four times as fast
         as `np.add.reduceat` over the vectors of all tokens.
         """
         table = self._table
-        if len(ids) < _FEW:
-            return np.stack([table[each].sum(axis=0) if each else np.zeros_like(table[0]) for each in ids])
-        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
-        flat = np.fromiter(chain.from_iterable(ids), np.int64, int(lengths.sum()))
+        sums = np.zeros((len(texts), table.shape[1]), np.float32)
+        if len(texts) < _FEW:
+            for row, ids in enumerate(self._words(texts)):
+                if ids:
+                    np.add.reduce(table[ids], axis=0, out=sums[row])
+            return sums
+        flat, lengths = self._words.flat(texts)
         order = np.argsort(-lengths, kind="stable")
         starts = (np.cumsum(lengths) - lengths)[order]
-        longer = len(ids) - np.cumsum(np.bincount(lengths))  # how many texts have more than j tokens
-        sums = np.zeros((len(ids), table.shape[1]), np.float32)
+        longer = len(lengths) - np.cumsum(np.bincount(lengths))  # how many texts have more than j tokens
         for token, count in enumerate(longer[:-1].tolist()):
             sums[:count] += table[flat[starts[:count] + token]]
         pooled = np.empty_like(sums)
@@ -131,16 +136,48 @@ class WordIds:
 
     def __call__(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text, at most `MAX_TOKENS`, without special tokens around them."""
-        limit = _CHARACTERS_A_TOKEN * MAX_TOKENS
-        cut = [text[:limit] for text in texts]
+        cut = self._cut(texts)
         if not self._by_word:
-            return [each.ids for each in self._tokenizer.encode_batch_fast(cut, add_special_tokens=False)]
-        split = [text.split(" ") for text in cut]
-        known = self._known
-        unknown = {word for words in split for word in words if word not in known}
-        if unknown:
-            known = known | self._learn(list(unknown))
-        return [list(chain.from_iterable(map(known.__getitem__, words)))[:MAX_TOKENS] for words in split]
+            return self._whole(cut)
+        split = (self._ids(text.split(" ")) for text in cut)
+        return [list(chain.from_iterable(ids))[:MAX_TOKENS] for ids in split]
+
+    def flat(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids of all texts one after the other, and how many each text has [n]."""
+        cut = self._cut(texts)
+        if not self._by_word:
+            rows = self._whole(cut)
+            lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+            return np.fromiter(chain.from_iterable(rows), np.int64, int(lengths.sum())), lengths
+        if not cut:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        # Cutting all texts at once takes a third less time than one by one.
+        words = " ".join(cut).split(" ")
+        ids = self._ids(words)
+        word_ends = np.fromiter(map(len, ids), np.int64, len(ids)).cumsum()
+        ends = word_ends[np.fromiter((text.count(" ") + 1 for text in cut), np.int64, len(cut)).cumsum() - 1]
+        flat = np.fromiter(chain.from_iterable(ids), np.int64, int(ends[-1]))
+        lengths = np.diff(ends, prepend=0)
+        if lengths.max() > MAX_TOKENS:
+            keep = np.arange(len(flat)) - np.repeat(ends - lengths, lengths) < MAX_TOKENS
+            flat, lengths = flat[keep], np.minimum(lengths, MAX_TOKENS)
+        return flat, lengths
+
+    def _cut(self, texts: Sequence[str]) -> list[str]:
+        limit = _CHARACTERS_A_TOKEN * MAX_TOKENS
+        return [text[:limit] for text in texts]
+
+    def _whole(self, texts: list[str]) -> list[list[int]]:
+        return [each.ids for each in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def _ids(self, words: list[str]) -> list[list[int]]:
+        """Ids of each word."""
+        known = self._known  # a thread that forgets them all replaces the dictionary and leaves this one alone
+        try:
+            return list(map(known.__getitem__, words))
+        except KeyError:
+            found = self._learn(list({word for word in words if word not in known}))
+            return [known[word] if word in known else found[word] for word in words]
 
     def _learn(self, words: list[str]) -> dict[str, list[int]]:
         """Ids of words not seen before; the short ones are remembered, a bounded number of them."""

@@ -5,6 +5,9 @@ can accept it; one further batch is prefetched so that the worker never waits fo
 texts and by tokens; a full queue refuses (HTTP 429) rather than grows; callers that went away are dropped before
 inference. Every queue and counter belongs to the event loop's thread, so there are no locks.
 
+A model that needs microseconds a text is asked on the event loop itself: what came in one turn of the loop is answered
+in the next. A thread would have to be woken, and would then fight with the loop for the interpreter's lock.
+
 Everything accepted is answered exactly once: with its answers, with an error, or by its caller's cancellation.
 """
 
@@ -22,6 +25,7 @@ Predict = Callable[[list[str]], list[Prediction]]
 
 _CHARACTERS_PER_TOKEN = 4  # of English text in WordPiece; only the order of magnitude matters for the bound
 _TOKENS_OF_FRAME = 2  # [CLS] and [SEP]
+_BRIEF_TOKENS = 2048  # a batch longer than this goes to the worker even of a brief model: milliseconds would be felt
 
 
 class QueueFull(OverloadedError):
@@ -103,10 +107,23 @@ class Batcher:
 
     A request of many texts takes at most a quarter of a batch while others wait, and goes to the end of the line after
     each turn: it cannot starve single texts.
+
+    Args:
+        predict: the model.
+        name: the specialist's, for errors.
+        limits: of the queue and the batches.
+        executor: runs the batches; None makes a thread.
+        brief: `predict` takes microseconds a text, so that it may run on the event loop.
     """
 
     def __init__(
-        self, predict: Predict, *, name: str, limits: Limits | None = None, executor: Executor | None = None
+        self,
+        predict: Predict,
+        *,
+        name: str,
+        limits: Limits | None = None,
+        executor: Executor | None = None,
+        brief: bool = False,
     ) -> None:
         self._predict = predict
         self._name = name
@@ -115,6 +132,8 @@ class Batcher:
         self._waiting: deque[_Request] = deque()
         self._waiting_items = 0
         self._running: list[_Batch] = []
+        self._brief = brief
+        self._turn_due = False
         self._closed = False
         self._idle: asyncio.Event | None = None
         self._ms_per_item = 1.0
@@ -176,15 +195,37 @@ class Batcher:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _dispatch(self) -> None:
-        loop = asyncio.get_running_loop()
-        while len(self._running) <= self._limits.prefetch and (items := self._take()):
-            batch = _Batch(items)
-            self._running.append(batch)
-            self.counters.batches += 1
-            work = loop.run_in_executor(self._executor, self._work, batch)
-            work.add_done_callback(lambda done, batch=batch: self._finished(batch, done))
+        if self._brief and not self._running:
+            if self._waiting and not self._turn_due:
+                self._turn_due = True
+                asyncio.get_running_loop().call_soon(self._turn)
+        else:
+            while len(self._running) <= self._limits.prefetch and (items := self._take()):
+                self._hand_over(items)
         if self._idle is not None and not self._waiting and not self._running:
             self._idle.set()
+
+    def _hand_over(self, items: list[tuple[_Request, int]]) -> None:
+        """Give a batch to the worker."""
+        batch = _Batch(items)
+        self._running.append(batch)
+        self.counters.batches += 1
+        work = asyncio.get_running_loop().run_in_executor(self._executor, self._work, batch)
+        work.add_done_callback(lambda done: self._finished(batch, done))
+
+    def _turn(self) -> None:
+        """Answer a batch here and now; a long one goes to the worker."""
+        self._turn_due = False
+        if items := self._take():
+            characters = sum(len(request.texts[index]) for request, index in items)
+            if characters > _BRIEF_TOKENS * _CHARACTERS_PER_TOKEN:
+                self._hand_over(items)
+            else:
+                self.counters.batches += 1
+                batch = _Batch(items)
+                self._work(batch)
+                self._settle(batch, None)
+        self._dispatch()
 
     def _take(self) -> list[tuple[_Request, int]]:
         """Texts for the next batch, by turns; forgets requests whose callers went away."""

@@ -206,7 +206,7 @@ class Engine:
         return specialist
 
     def _resident(self, name: str, version: str, specialist: Specialist) -> Resident:
-        batcher = Batcher(specialist.predict, name=name, limits=self._limits)
+        batcher = Batcher(specialist.predict, name=name, limits=self._limits, brief=specialist.brief)
         return Resident(name=name, version=version, specialist=specialist, batcher=batcher)
 
     def _put(self, resident: Resident) -> Resident:
