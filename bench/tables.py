@@ -1,0 +1,232 @@
+"""Fill the tables of docs/benchmarks.md and README.md from bench/results/*.json.
+
+    python bench/tables.py            # write them
+    python bench/tables.py --check    # exit code 1 when a page differs from the results
+
+A page says where a table belongs: between `<!-- table: NAME -->` and `<!-- end -->`. What has not been measured yet is
+said so; a result file that no page shows is an error.
+"""
+
+import argparse
+import json
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "bench" / "results"
+PAGES = (ROOT / "docs" / "benchmarks.md", ROOT / "README.md")
+MARKER = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+NAMES = {"banking77": "Banking77", "clinc150": "CLINC150", "llm_babe_bias": "BABE"}
+
+Row = dict[str, Any]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    measured = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+    shown: set[str] = set()
+    for page in PAGES:
+        before = page.read_text(encoding="utf-8")
+        after = MARKER.sub(lambda found: found[1] + table(found[2], measured) + found[4], before)
+        shown |= {source(found[1]) for found in MARKER.findall(before)}
+        if check and after != before:
+            sys.exit(f"{page.name} is not what bench/results holds; run: python bench/tables.py")
+        if not check:
+            page.write_text(after, encoding="utf-8")
+    if forgotten := sorted(set(measured) - shown):
+        sys.exit(f"no page shows bench/results/{forgotten[0]}.json; add <!-- table: {forgotten[0]} --> <!-- end -->")
+
+
+def source(name: str) -> str:
+    """The result file behind a table."""
+    return {"readme": "cascade_recorded"}.get(name, name)
+
+
+def table(name: str, measured: dict[str, Any]) -> str:
+    """A table with what it was measured on, or a line that it has not been measured."""
+    document = measured.get(source(name))
+    if document is None:
+        return "*Not measured yet.*\n"
+    lines = TABLES.get(name, plain)(document["results"])
+    return "\n".join(lines) + f"\n\n{measured_on(document)}\n"
+
+
+def measured_on(document: dict[str, Any]) -> str:
+    machine = document["hardware"]
+    shown = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}"
+    commit = document["commit"].replace("+changes", " with changes not yet committed")
+    seed = "" if document.get("seed") is None else f", seed {document['seed']}"
+    text = (
+        f"Commit {commit}, {document['date'][:10]}{seed}; {shown}, Python {machine['python']}. "
+        f"Intervals: 95 %. Source: bench/results/{document['name']}.json."
+    )
+    return "\n".join(textwrap.wrap(f"<sub>{text}</sub>", 128))
+
+
+def drawn(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines]
+
+
+def percent(share: float | Row | None, digits: int = 1) -> str:
+    """93.4, or 93.4 (92.4 to 94.2) with an interval."""
+    if share is None:
+        return "-"
+    if isinstance(share, dict):
+        low, high = (f"{100 * share[edge]:.{digits}f}" for edge in ("low", "high"))
+        return f"{100 * share['value']:.{digits}f} ({low} to {high})"
+    return f"{100 * share:.{digits}f}"
+
+
+def number(value: float) -> str:
+    """Three digits that count, thousands with commas."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def data(row: Row) -> str:
+    return NAMES.get(row["data"], str(row["data"]))
+
+
+def rungs(results: list[Row]) -> list[str]:
+    rows: list[list[str]] = []
+    for row in results:
+        runs = row["runs"]
+        low, high = (min(run["accuracy_interval"][0] for run in runs), max(run["accuracy_interval"][1] for run in runs))
+        kept = percent(row["coverage"])
+        if row["coverage"]:
+            kept += f", {percent(row['risk_of_kept'])} of them wrong"
+        rows.append(
+            [
+                data(row),
+                row["rung"],
+                " then ".join(runs[0]["tiers"]),
+                f"{100 * row['accuracy']:.2f} ({100 * low:.1f} to {100 * high:.1f})",
+                percent(row["macro_f1"]),
+                f"{row['scope_auroc']:.3f}" if "scope_auroc" in row else "-",
+                kept,
+                number(row["training_seconds"]),
+                number(row["size_megabytes"]),
+                f"{row['p50_ms']:.2f}",
+                number(row["docs_per_second"]),
+            ]
+        )
+        alone = runs[0]["alone"]
+        rows += [
+            ["", "", f"{name} alone", percent(right, 2), *[""] * 7] for name, right in alone.items() if len(alone) > 1
+        ]
+    head = ("data", "asked for", "answers", "accuracy, %", "macro-F1, %", "out-of-scope AUROC", "kept at 5 %, %")
+    return drawn((*head, "training, s", "MB", "one text, ms", "texts/s"), rows)
+
+
+def guarantee(results: list[Row]) -> list[str]:
+    rows = []
+    for row in results:
+        broken = row["violations"]
+        rows.append(
+            [
+                data(row),
+                row["scorer"],
+                percent(row["accuracy"]),
+                f"{100 * row['alpha']:.0f}",
+                f"{row['calibration_rows']:,} of {row['pool_rows']:,}",
+                percent(row["certified"]["value"], 0),
+                percent(row["mean_coverage"]),
+                percent(broken["drawn, pool risk"]),
+                percent(broken["split, pool risk"]),
+                f"{percent(broken['split, rest risk'])}; {percent(broken['split, rest risk, expected'])}",
+            ]
+        )
+    head = ("data", "scorer", "accuracy, %", "risk, %", "calibration rows", "certified, % of draws", "kept, %")
+    return drawn((*head, "broken: drawn, %", "broken: split, %", "rest above the limit, %; by chance"), rows)
+
+
+def cascade(results: list[Row]) -> list[str]:
+    return _cascade([row for row in results if row["policy"] == "cascade" or row["alpha"] == results[0]["alpha"]])
+
+
+def readme(results: list[Row]) -> list[str]:
+    return _cascade([row for row in results if row["alpha"] == 0.05])
+
+
+def _cascade(results: list[Row]) -> list[str]:
+    order = {"LLM alone": 0, "specialist alone": 1, "cascade": 2}
+    rows = []
+    for row in sorted(results, key=lambda row: (row["data"], order[row["policy"]], row["alpha"])):
+        policy = {"LLM alone": "GPT-4 alone (recorded)", "specialist alone": "specialist alone"}.get(row["policy"])
+        kept = row.get("risk_of_kept")
+        rows.append(
+            [
+                data(row),
+                policy or f"both, risk {100 * row['alpha']:.0f} %",
+                percent(row["accuracy"]),
+                percent(row["llm_calls"]),
+                f"{row['usd_per_1000']:.2f}",
+                ("no certificate" if kept is None else percent(kept)) if row["policy"] == "cascade" else "",
+            ]
+        )
+    return drawn(
+        ("data", "who answers", "accuracy, %", "asked GPT-4, %", "USD per 1,000", "wrong of what was kept, %"), rows
+    )
+
+
+def threshold_grid(results: list[Row]) -> list[str]:
+    grids = list(dict.fromkeys(row["grid"] for row in results))
+    found: dict[tuple[str, ...], dict[str, Row]] = {}
+    for row in results:
+        key = (data(row), row["scorer"], f"{100 * row['alpha']:.0f}", f"{row['calibration_rows']:,}")
+        found.setdefault(key, {})[row["grid"]] = row
+    rows = []
+    for key, by_grid in found.items():
+        best = max(by_grid[grid]["coverage"] for grid in grids)
+        cells = []
+        for grid in grids:
+            value = by_grid[grid]["coverage"]
+            cells.append(f"**{percent(value)}**" if value and value == best else percent(value))
+        spread = max(row["standard_error"] for row in by_grid.values())
+        rows.append([*key, *cells, percent(spread), percent(max(row["violations"] for row in by_grid.values()))])
+    short = [grid.removeprefix("the same, ").replace("product: ", "product, ") for grid in grids]
+    head = ("data", "scorer", "risk, %", "rows", *short, "largest standard error", "most broken, %")
+    return drawn(head, rows)
+
+
+def plain(results: list[Row]) -> list[str]:
+    """Any list of flat rows: one column a key; what is nested deeper stays in the file."""
+    columns = [
+        key
+        for key in dict.fromkeys(key for row in results for key in row)
+        if all(isinstance(row.get(key), str | int | float | None) or _estimate(row.get(key)) for row in results)
+    ]
+
+    def cell(value: Any) -> str:
+        if value is None:
+            return "-"
+        if _estimate(value):
+            return f"{number(value['value'])} ({number(value['low'])} to {number(value['high'])})"
+        return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+    return drawn(
+        [key.replace("_", " ") for key in columns], [[cell(row.get(key)) for key in columns] for row in results]
+    )
+
+
+def _estimate(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"value", "low", "high"}
+
+
+TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
+    "rungs": rungs,
+    "guarantee": guarantee,
+    "cascade_recorded": cascade,
+    "readme": readme,
+    "threshold_grid": threshold_grid,
+}
+
+
+if __name__ == "__main__":
+    main()
