@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import shoal.gateway.exchange
 import shoal.serving  # noqa: F401 - its errors are under ShoalError too
+from shoal import config
 from shoal.errors import ShoalError
 from shoal.gateway.telemetry import Telemetry
 from shoal.ledger import Ledger
@@ -95,3 +96,22 @@ def test_pages_are_readable_and_their_links_lead_somewhere(page: Path) -> None:
         assert not [line for line in text.splitlines() if len(line) > 130 and not line.startswith("|")]
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
         assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+TOML = [
+    pytest.param(code, id=f"{page.name}-{number}")
+    for page in sorted(ROOT.glob("docs/guide/*.md"))
+    for number, code in enumerate(re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S))
+]
+
+
+@pytest.mark.parametrize("code", TOML)
+def test_what_shoal_toml_is_shown_to_hold_is_allowed(code: str, tmp_path: Path) -> None:
+    """Parts of a file: a project's name and a specialist's data are put beside them."""
+    (tmp_path / "data").mkdir()
+    for name in ("intent", "train", "test"):
+        (tmp_path / "data" / f"{name}.csv").write_text("text,label\n")
+    if "data =" not in code:
+        code = code.replace("[specialists.intent]", '[specialists.intent]\ndata = "data/intent.csv"')
+    (tmp_path / "shoal.toml").write_text(f'[project]\nname = "shown"\n{code}')
+    assert config.load(tmp_path / "shoal.toml").name == "shown"
