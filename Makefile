@@ -38,8 +38,10 @@ check: $(READY)  ## format, lint, types, import order
 bench: $(READY)  ## measurements beside peers; SHOAL_DATA names the folder of public data
 	$(BIN)/python bench/run.py
 
-serve: $(READY)  ## the helpdesk example behind the gateway
-	cd examples/helpdesk && ../../$(BIN)/shoal serve
+serve: $(READY)  ## the helpdesk example behind the gateway, as `make demo` or `shoal train` left it
+	@for project in examples/helpdesk .demo; do \
+	  if test -d $$project/.shoal/registry; then cd $$project && exec "$(CURDIR)/$(BIN)/shoal" serve; fi; \
+	done; echo "Nothing is trained yet. First: make demo"; exit 3
 
 clean:  ## remove the environment and what the demo made
 	rm -rf $(VENV) .demo
