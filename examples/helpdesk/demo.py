@@ -285,12 +285,9 @@ def share(part: int, whole: int) -> str:
 def where_next(seconds: float) -> None:
     console.rule("[bold]Where to look next", align="left")
     console.print(f"Done in {seconds:.0f} s. Everything is in {DEMO.relative_to(ROOT)}/:")
-    for what, where in (
-        ("the report", "report.html"),
-        ("each version's evaluation", ".shoal/registry/intent/versions/v1/artifact/report.html"),
-        ("the settings", "shoal.toml"),
-    ):
-        console.print(f"  {what:<28}{where}")
+    console.print("  report.html                 the report")
+    console.print("  .shoal/registry/intent/versions/v1/artifact/report.html   one specialist's evaluation")
+    console.print("  shoal.toml                  the settings")
     console.print("\nServe it yourself, the larger model in another terminal:")
     console.print("  make serve                  documentation at http://127.0.0.1:8000/docs")
     console.print("  .venv/bin/shoal llm serve")
