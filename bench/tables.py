@@ -195,6 +195,61 @@ def threshold_grid(results: list[Row]) -> list[str]:
     return drawn(head, rows)
 
 
+def inference(results: list[Row]) -> list[str]:
+    rows = [
+        [
+            row["engine"],
+            str(row["cores"]),
+            spread(row["docs_per_second"]),
+            spread(row["times_pipeline"]),
+            spread(row["p50_ms"]),
+            spread(row["p99_ms"]),
+            spread(row["cpu_ms_a_text"]),
+            percent(row.get("tokenisation_share")),
+            f"{percent(row['of_peak'])} of {number(row['peak'])}" if "of_peak" in row else "-",
+        ]
+        for row in results
+    ]
+    head = ("engine", "cores", "texts/s, in bulk", "times the pipeline", "one text, p50 ms", "p99 ms", "CPU ms a text")
+    return [*drawn((*head, "tokenisation, %", "of the fastest matrix product, % of Gop/s"), rows), *busy(results)]
+
+
+def http(results: list[Row]) -> list[str]:
+    rows = [
+        [
+            row["target"],
+            str(row["clients"]),
+            spread(row["requests_per_second"]),
+            spread(row["p50_ms"]),
+            spread(row["p99_ms"]),
+            spread(row.get("added_p50_ms")),
+            spread(row.get("rate_of_nginx")),
+            spread(row.get("cpu_ms")),
+        ]
+        for row in results
+    ]
+    head = ("target", "clients", "requests/s", "p50 ms", "p99 ms", "added to the upstream, p50 ms", "of nginx's rate")
+    return [*drawn((*head, "CPU ms a request"), rows), *busy(results)]
+
+
+def spread(estimate: Row | None) -> str:
+    """A median with its interval."""
+    if estimate is None:
+        return "-"
+    return f"{number(estimate['value'])} ({number(estimate['low'])} to {number(estimate['high'])})"
+
+
+def busy(results: list[Row]) -> list[str]:
+    """What else the machine had to do."""
+    row = results[0]
+    before, after = row["load_average"]
+    made = f", load made by {row['generator']}" if "generator" in row else ""
+    return [
+        "",
+        f"Medians of {row['repeats']} repeats{made}; load average of the machine {before} before, {after} after.",
+    ]
+
+
 def plain(results: list[Row]) -> list[str]:
     """Any list of flat rows: one column a key; what is nested deeper stays in the file."""
     columns = [
@@ -225,6 +280,8 @@ TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "cascade_recorded": cascade,
     "readme": readme,
     "threshold_grid": threshold_grid,
+    "inference": inference,
+    "http": http,
 }
 
 
