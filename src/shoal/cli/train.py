@@ -107,6 +107,8 @@ def _train_project(path: Path, names: Sequence[str], as_json: bool) -> None:
             f"the gate did not pass {', '.join(failed)}; the champion stays what it was. The version and its report "
             "are in the registry, and `shoal promote NAME VERSION` would release it all the same."
         )
+    if not as_json:
+        print(f'Next: shoal predict {done[0].report.name} "..."   or: shoal serve')
 
 
 def _train_one(project: "Project", registry: "Registry", name: str, config: "SpecialistConfig") -> _Trained:
