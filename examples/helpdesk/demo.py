@@ -123,8 +123,7 @@ def copy_example() -> int:
 def run(*arguments: str) -> None:
     """Run a `shoal` command in .demo/; what it prints is seen as it comes."""
     console.print(f"[dim]$ shoal {' '.join(arguments)}[/]")
-    status = subprocess.run([SHOAL, *arguments], cwd=DEMO).returncode
-    if status:
+    if status := subprocess.run([SHOAL, *arguments], cwd=DEMO).returncode:
         raise Failed(f"`shoal {' '.join(arguments)}` ended with exit code {status}; what it said is above.")
 
 
@@ -147,7 +146,11 @@ def server(*arguments: str) -> Iterator[str]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise Failed(f"`shoal {' '.join(arguments)}` did not start: {said.strip() or 'it said nothing'}")
             time.sleep(0.1)
-        yield found[1]
+        try:
+            yield found[1]
+        except APIError:
+            if process.poll() is None:
+                raise  # somebody else's fault
         if process.poll() is not None:
             raise Failed(f"`shoal {' '.join(arguments)}` ended too early, with {process.returncode}; see {log}")
     finally:
@@ -287,7 +290,6 @@ def where_next(seconds: float) -> None:
     console.print(f"Done in {seconds:.0f} s. Everything is in {DEMO.relative_to(ROOT)}/:")
     console.print("  report.html                 the report")
     console.print("  .shoal/registry/intent/versions/v1/artifact/report.html   one specialist's evaluation")
-    console.print("  shoal.toml                  the settings")
     console.print("\nServe it yourself, the larger model in another terminal:")
     console.print("  make serve                  documentation at http://127.0.0.1:8000/docs")
     console.print("  .venv/bin/shoal llm serve")
