@@ -21,6 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from shoal.models.scorer import Logits
 
+# onnxruntime's published builds (from 1.29, on Linux too) tell their maker which models run, unless this is set before
+# they are loaded. What runs here is nobody else's business.
+os.putenv("ORT_DISABLE_TELEMETRY", "1")
+
 _GROUP = 8  # most texts that run together: larger groups leave a core's cache
 _RUN_TOKENS = 12  # what one run costs beside its tokens, in tokens: measured for six layers of width 384 in int8
 _CHARACTERS_A_TOKEN = 32  # what lies further back than this many characters a token is not looked at
@@ -61,6 +65,7 @@ class EncoderScorer:
         import onnxruntime
         from tokenizers import Tokenizer
 
+        onnxruntime.disable_telemetry_events()  # for a program that had loaded it before us
         self.weight = np.ascontiguousarray(weight, dtype=np.float32)
         self.bias = np.ascontiguousarray(bias, dtype=np.float32)
         self.max_tokens = max_tokens

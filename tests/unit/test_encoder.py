@@ -1,4 +1,12 @@
-"""Texts that run together: every text once, no larger group than allowed, never dearer than plain groups of eight."""
+"""Texts that run together: every text once, no larger group than allowed, never dearer than plain groups of eight.
+
+And that the engine under them reports to nobody.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,3 +32,11 @@ def test_groups_cover_all_texts_at_the_least_cost(lengths: list[int]) -> None:
 def test_like_lengths_run_together_and_a_long_text_alone() -> None:
     assert _groups([200, 10, 10, 9]) == [(0, 1), (1, 4)]
     assert _groups([12] * 20) == [(0, 4), (4, 12), (12, 20)]
+
+
+def test_the_engine_keeps_no_record_for_its_maker(tmp_path: Path) -> None:
+    program = "import shoal.models.encoder, onnxruntime; onnxruntime.SessionOptions()"
+    kept = ("CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME")  # each would silence it too
+    environment = {name: value for name, value in os.environ.items() if name not in kept} | {"HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name]
