@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shoal.cli import blas
 from shoal.cli.project import PROJECT, open_specialist
 from shoal.errors import EnvironmentProblem, InputError
 
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
 
         Example: shoal predict intent "where is my refund?"
         """
+        blas.one_thread()
         specialist = open_specialist(target, project)
         rows = _rows(texts or [], input_file, column)
         if output is None:

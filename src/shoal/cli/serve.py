@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from shoal.cli import blas
 from shoal.cli.project import PROJECT
 from shoal.errors import EnvironmentProblem, InputError
 
@@ -47,9 +48,7 @@ def register(app: typer.Typer) -> None:
 
         Example: shoal serve      or: shoal serve models/intent --port 8080
         """
-        # Read when numpy is loaded. Batches are small: splitting a product over threads that then wait for each other
-        # took eight of nine requests a second from a machine that had anything else to do.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        blas.one_thread()
         from shoal.gateway import create_app
 
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
