@@ -37,13 +37,20 @@ class StaticScorer:
         tokenizer_json: the encoder's `tokenizer.json`.
         table: token vectors [V, d], their weights folded in; kept and saved as float16 values.
         layers: weight [in, out] and bias [out] of each layer, ReLU between them; the last gives the logits.
+        words: the tokenizer, where it is open already.
     """
 
     kind: ClassVar[str] = "static.v1"
 
-    def __init__(self, tokenizer_json: bytes, table: NDArray[np.floating], layers: Sequence[Layer]) -> None:
+    def __init__(
+        self,
+        tokenizer_json: bytes,
+        table: NDArray[np.floating],
+        layers: Sequence[Layer],
+        words: "WordIds | None" = None,
+    ) -> None:
         self._tokenizer_json = tokenizer_json
-        self._words = WordIds(tokenizer_json)
+        self._words = words or WordIds(tokenizer_json)
         # Rounded, so that a model on disk and the one just trained agree; float32, as numpy multiplies float16 slowly.
         self._table = np.asarray(table, dtype=np.float16).astype(np.float32)
         self._layers = [(np.asarray(weight, np.float32), np.asarray(bias, np.float32)) for weight, bias in layers]

@@ -152,6 +152,27 @@ def choose_first(made: Sequence[Candidate], final: Candidate, judging: Judging) 
     return best, {"verdict": "kept: it pays", **best.found}
 
 
+def evidence(final: Candidate, first: First | None, judging: Judging) -> tuple[Floats, NDArray[np.bool_]]:
+    """Tell what the dev rows say of the policy, by models that had not seen them.
+
+    Returns:
+        Confidence [n], +inf where the first tier keeps the answer, -inf where the last never may; and whether the
+        answer is right [n].
+    """
+    confidence = np.where(_may(final, SCOPE_LEVEL, judging), final.judged.confidence, -np.inf)
+    if first is None:
+        return confidence, final.judged.correct
+    one = first.candidate
+    kept = _may(one, FIRST_SCOPE_LEVEL, judging) & (one.judged.confidence >= first.threshold)
+    return np.where(kept, np.inf, confidence), np.where(kept, one.judged.correct, final.judged.correct)
+
+
+def _may(one: Candidate, scope_level: float, judging: Judging) -> NDArray[np.bool_]:
+    """Which dev rows' answers may be kept at all: in scope, and of no barred label."""
+    in_scope = Scope.fit(energy(one.scores)).p_value(energy(one.scores)) > scope_level
+    return in_scope & ~judging.barred[one.judged.label]
+
+
 def _as_good(one: Candidate, best: Candidate) -> bool:
     """Whether the log-loss is within one standard error of the best's, paired by row."""
     behind = one.judged.losses - best.judged.losses
@@ -165,8 +186,7 @@ def _lower(coverage: Floats, reference: Floats) -> bool:
 
 
 def _fitted(one: Candidate, final: Candidate, judging: Judging) -> First | None:
-    in_scope = Scope.fit(energy(one.scores)).p_value(energy(one.scores)) > FIRST_SCOPE_LEVEL
-    may = in_scope & ~judging.barred[one.judged.label]
+    may = _may(one, FIRST_SCOPE_LEVEL, judging)
     wrong, final_wrong = ~one.judged.correct, ~final.judged.correct
     # From loose to strict, in steps of equal traffic.
     for threshold in np.quantile(one.judged.confidence, np.linspace(0.0, 1.0 - _LEAST_SHARE, 41)):

@@ -159,7 +159,7 @@ class Climb:
             progress=self.progress,
         )
         logits = fitted.scorer.logits(self.judging.texts)
-        if self._room_for(time.monotonic() - began):
+        if fitted.settled and self._room_for(time.monotonic() - began):
             texts, targets = self._rows_of_both
             fitted = static.fit(
                 texts,

@@ -71,7 +71,7 @@ def train(
     """
     _check(task, risk, confidence, budget_seconds)
     _require_extra()
-    from shoal.training.choice import candidates, choose_final, choose_first
+    from shoal.training.choice import candidates, choose_final, choose_first, evidence
     from shoal.training.ladder import plan
 
     began = time.monotonic()
@@ -101,6 +101,7 @@ def train(
     specialist = _certified(
         Specialist(name=name, task=labels, tiers=_tiers(final, first), provenance=provenance),
         climb.judging,
+        evidence(final, first, climb.judging),
         dataset.part("calibration"),
     )
     report = evaluate(specialist, dataset, seed=seed, suspicious=suspicious)
@@ -208,13 +209,19 @@ def _tiers(final: "Candidate", first: "First | None") -> tuple[Any, ...]:
     return (last,) if first is None else (first.candidate.tier(first.threshold, FIRST_SCOPE_LEVEL), last)
 
 
-def _certified(specialist: Specialist, judging: "Judging", calibration: Dataset) -> Specialist:
+def _certified(
+    specialist: Specialist,
+    judging: "Judging",
+    dev: tuple[NDArray[np.floating], NDArray[np.bool_]],
+    calibration: Dataset,
+) -> Specialist:
     """Test the whole policy on rows that chose nothing; without a certificate nothing is kept.
 
-    What the first tier keeps is fixed beforehand and kept at every threshold of the last one.
+    What the first tier keeps is fixed beforehand and kept at every threshold of the last one. The thresholds are
+    chosen on what the dev rows said before any head learnt from them.
     """
     texts, targets = _numbered(calibration)
-    thresholds = judging.grid(*_evidence(specialist, judging.texts, judging.targets))
+    thresholds = judging.grid(*dev)
     confidence, correct = _evidence(specialist, texts, targets)
     certificate = certify(confidence, correct, risk=judging.risk, delta=judging.delta, grid=thresholds)
     last = replace(specialist.tiers[-1], threshold=certificate.threshold)
