@@ -15,6 +15,7 @@ from shoal.llm import (
     Labelled,
     Labelling,
     Refused,
+    Spent,
     chat_messages,
     classify,
     completion_prompt,
@@ -240,3 +241,18 @@ async def test_other_errors_are_passed_on_at_once(style: Any, problem: LLMError)
     with pytest.raises(type(problem)):
         await classify(endpoint, "x", Labelling(LABELS, style=style))
     assert len(endpoint.asked) == 1 and endpoint.takes_schema
+
+
+@pytest.mark.parametrize(
+    ("answers", "usage", "ms"),
+    [
+        (("purple", "still purple"), Usage(200, 8), 50.0),
+        (("purple", LLMTimeout("nothing came")), Usage(100, 4), 25.0),
+        ((LLMTimeout("nothing came"),), Usage(), 0.0),
+    ],
+)
+async def test_what_was_paid_for_is_known_when_no_label_comes(answers: Any, usage: Usage, ms: float) -> None:
+    spent = Spent()
+    with pytest.raises(LLMError):
+        await classify(Scripted(*answers), "x", Labelling(LABELS), spent)
+    assert (spent.usage, spent.ms) == (usage, ms)

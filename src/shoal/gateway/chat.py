@@ -77,8 +77,8 @@ def _refusal(decision: Decision) -> str | None:
 
 
 def _usage(decision: Decision, text: str) -> wire.ChatUsage:
-    if decision.answer is not None:
-        given, produced = decision.answer.usage.input_tokens, decision.answer.usage.output_tokens
+    if decision.llm is not None:
+        given, produced = decision.llm_usage.input_tokens, decision.llm_usage.output_tokens
     else:
         given, produced = count_tokens_estimate(text), count_tokens_estimate(decision.label or "")
     return wire.ChatUsage(given, produced, given + produced)

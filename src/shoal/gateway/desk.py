@@ -10,7 +10,7 @@ from shoal.gateway import wire
 from shoal.gateway.exchange import Exchange
 from shoal.gateway.telemetry import Telemetry
 from shoal.ledger import Inference, Ledger
-from shoal.llm import Endpoint, Labelling, chat_messages, classify
+from shoal.llm import Endpoint, Labelling, Spent, chat_messages, classify
 from shoal.meter import EnergyMeter, Price, baseline, cost
 from shoal.routing import Decision, Failure, LLMAnswer, Route
 from shoal.serving import Engine, Resident
@@ -103,12 +103,12 @@ class Desk:
             text: what is to be labelled.
             doubt: what the specialist said.
         """
-        started = time.perf_counter()
+        started, spent = time.perf_counter(), Spent()
         try:
-            labelled = await classify(self.llms[name].endpoint, text, self._labelling(resident, doubt))
+            labelled = await classify(self.llms[name].endpoint, text, self._labelling(resident, doubt), spent)
         except ShoalError as error:
             ms = (time.perf_counter() - started) * 1000.0
-            return Failure(error.code, error.message, ms=ms)
+            return Failure(error.code, error.message, spent.usage, ms)
         return LLMAnswer(labelled.label, labelled.usage, labelled.ms)
 
     def record_texts(
@@ -208,9 +208,7 @@ class Desk:
 
     def cost_of(self, decision: Decision) -> float:
         """Return what the larger model's part in a decision cost, in US dollars."""
-        if decision.llm is None or decision.answer is None:
-            return 0.0
-        return self.llms[decision.llm].cost(decision.answer.usage)
+        return self.llms[decision.llm].cost(decision.llm_usage) if decision.llm is not None else 0.0
 
     def _llm_part(self, decision: Decision) -> tuple[Usage, float, float]:
         """Tokens, milliseconds and cost of the larger model's part, which is counted too."""

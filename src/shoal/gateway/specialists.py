@@ -77,10 +77,9 @@ class Specialists:
             if decision.llm is None:
                 continue
             usage.llm_calls += 1
-            if decision.answer is not None:
-                usage.llm_input_tokens += decision.answer.usage.input_tokens
-                usage.llm_output_tokens += decision.answer.usage.output_tokens
-                usage.cost_usd += self._desk.cost_of(decision)
+            usage.llm_input_tokens += decision.llm_usage.input_tokens
+            usage.llm_output_tokens += decision.llm_usage.output_tokens
+            usage.cost_usd += self._desk.cost_of(decision)
         return usage
 
 

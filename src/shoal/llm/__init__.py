@@ -1,7 +1,16 @@
 """The larger model: any OpenAI-compatible endpoint, asked within bounds and never believed unchecked."""
 
 from shoal.llm.breaker import Breaker, backoff_s
-from shoal.llm.classify import Labelled, Labelling, chat_messages, classify, completion_prompt, grammar, read_label
+from shoal.llm.classify import (
+    Labelled,
+    Labelling,
+    Spent,
+    chat_messages,
+    classify,
+    completion_prompt,
+    grammar,
+    read_label,
+)
 from shoal.llm.client import Completion, Endpoint, Refused, Upstream
 from shoal.llm.examples import ExampleIndex
 
@@ -13,6 +22,7 @@ __all__ = [
     "Labelled",
     "Labelling",
     "Refused",
+    "Spent",
     "Upstream",
     "backoff_s",
     "chat_messages",

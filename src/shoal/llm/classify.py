@@ -47,32 +47,52 @@ class Labelled:
     ms: float
 
 
+@dataclass(slots=True)
+class Spent:
+    """What the answers to one question have taken so far; they are paid for whether one of them is a label or not."""
+
+    usage: Usage = field(default_factory=Usage)
+    ms: float = 0.0
+
+    def add(self, answer: Completion) -> None:
+        """Count an answer."""
+        self.usage = Usage(
+            self.usage.input_tokens + answer.usage.input_tokens, self.usage.output_tokens + answer.usage.output_tokens
+        )
+        self.ms += answer.ms
+
+
 class _Wrapped(msgspec.Struct):
     """The object that the JSON schema asks for."""
 
     label: str
 
 
-async def classify(endpoint: Endpoint, text: str, labelling: Labelling) -> Labelled:
+async def classify(endpoint: Endpoint, text: str, labelling: Labelling, spent: Spent | None = None) -> Labelled:
     """Have a text labelled.
 
     The answer is constrained where the endpoint can (JSON schema in chat, a grammar for completions), checked in any
     case, since servers answer 200 with free text when they do not understand a constraint, and asked for once more
     when it is not a label.
 
+    Args:
+        endpoint: who is asked.
+        text: what is to be labelled.
+        labelling: what is told about the task.
+        spent: is added to with every answer, so that a caller knows what was paid when this ends in an error.
+
     Raises:
         LLMError: neither answer was a label; or as in `Endpoint.chat`.
     """
     ask = _ask_chat if labelling.style == "chat" else _ask_completion
-    usage, ms = Usage(), 0.0
+    spent = spent or Spent()
     rejected: str | None = None
     for _ in range(2):
         answer = await ask(endpoint, text, labelling, rejected)
-        usage = Usage(usage.input_tokens + answer.usage.input_tokens, usage.output_tokens + answer.usage.output_tokens)
-        ms += answer.ms
+        spent.add(answer)
         label = read_label(answer.text, labelling.labels)
         if label is not None:
-            return Labelled(label, usage, ms)
+            return Labelled(label, spent.usage, spent.ms)
         rejected = answer.text
     raise LLMError(
         f"LLM {endpoint.name!r} gave no label twice, the second time {(rejected or '')[:80]!r}; "

@@ -134,6 +134,12 @@ class Decision:
     answer: LLMAnswer | None = None
     failure: Failure | None = None
 
+    @property
+    def llm_usage(self) -> Usage:
+        """Tokens of the larger model, whether its answer was of use or not; none when it was not asked."""
+        said = self.answer or self.failure
+        return said.usage if said is not None and self.llm is not None else Usage()
+
 
 def cascade(route: Route, text: str, *, escalate: bool = True) -> Generator[Ask, Reply, Decision]:
     """Decide one text; yields at most one question to each tier and returns exactly one decision.
