@@ -416,6 +416,57 @@ async def test_a_forwarded_stream_that_falls_silent_or_breaks_is_an_error(server
         assert endpoint.breaker.failures == 1
 
 
+async def forwarded(endpoint: Endpoint) -> int:
+    async with endpoint.forward("POST", "/chat/completions", headers=[], body=b"{}") as upstream:
+        async for _ in upstream.chunks:
+            pass
+    return upstream.status
+
+
+@pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
+async def test_a_failure_that_is_forwarded_is_a_failure(server: Server, reach: Reach, code: int) -> None:
+    server.script = [status(code)]
+    endpoint = reach()
+    for _ in range(3):
+        await fails(endpoint, LLMError)
+    assert await forwarded(endpoint) == code
+    assert endpoint.breaker.failures == 4
+    assert await forwarded(endpoint) == code
+    with pytest.raises(LLMUnavailable, match="left alone"):
+        await forwarded(endpoint)
+    assert len(server.seen) == 5
+
+
+@pytest.mark.parametrize("code", [200, 400, 401, 404, 422])
+async def test_an_answer_that_is_forwarded_closes_the_circuit(server: Server, reach: Reach, code: int) -> None:
+    server.script = [status(500), status(code)]
+    endpoint = reach()
+    await fails(endpoint, LLMError)
+    assert await forwarded(endpoint) == code
+    assert endpoint.breaker.failures == 0
+
+
+async def test_a_failure_is_no_success_because_another_call_succeeded_meanwhile(server: Server, reach: Reach) -> None:
+    """The failed call begins after one failure and ends after a success: it counts as the first of a new row."""
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def late(request: web.Request) -> web.StreamResponse:
+        begun.set()
+        await go.wait()
+        return await status(500)(request)
+
+    server.script = [status(500), late, said("refund")]
+    endpoint = reach()
+    await fails(endpoint, LLMError)
+    failing = asyncio.create_task(endpoint.chat(MESSAGES))
+    await begun.wait()
+    await endpoint.chat(MESSAGES)
+    go.set()
+    with pytest.raises(LLMError):
+        await failing
+    assert endpoint.breaker.failures == 1
+
+
 async def test_an_endpoint_opens_again_after_it_was_closed(server: Server, reach: Reach) -> None:
     server.script = [said("refund")]
     endpoint = reach()

@@ -82,6 +82,13 @@ class Upstream:
     chunks: AsyncIterator[bytes]
 
 
+@dataclass(slots=True)
+class _Call:
+    """A call under way: the status it was answered with, 0 until then."""
+
+    status: int = 0
+
+
 class Endpoint:
     """One larger model behind an OpenAI-compatible address; used from one event loop.
 
@@ -155,7 +162,7 @@ class Endpoint:
         """
         async with (
             self._place(),
-            self._guarded(),
+            self._guarded() as call,
             self._open().request(
                 method,
                 self._base_url + path,
@@ -165,6 +172,7 @@ class Endpoint:
                 allow_redirects=False,
             ) as response,
         ):
+            call.status = response.status
             yield Upstream(response.status, _end_to_end(response.raw_headers), response.content.iter_any())
 
     async def _completion(self, path: str, request: dict[str, Any]) -> Completion:
@@ -208,7 +216,7 @@ class Endpoint:
 
     async def _attempt(self, path: str, body: bytes) -> tuple[int, str | None, bytes]:
         async with (
-            self._guarded(),
+            self._guarded() as call,
             self._open().post(
                 self._base_url + path,
                 data=body,
@@ -218,12 +226,11 @@ class Endpoint:
             ) as response,
         ):
             raw = await _bounded(response, self.name)
-            if response.status in _RETRIED:
-                self.breaker.fail(time.monotonic())
+            call.status = response.status
             return response.status, response.headers.get("retry-after"), raw
 
     @asynccontextmanager
-    async def _guarded(self) -> AsyncGenerator[None]:
+    async def _guarded(self) -> AsyncGenerator[_Call]:
         """Refuse while the circuit is open; count how the call ends; turn the client library's errors into ours."""
         now = time.monotonic()
         if not self.breaker.allows(now):
@@ -231,9 +238,9 @@ class Endpoint:
                 f"LLM {self.name!r} at {self._base_url} failed {self.breaker.failures} times in a row and is left "
                 f"alone; it is tried again in {self.breaker.seconds_closed_in(now):.0f} s."
             )
-        before = self.breaker.failures
+        call = _Call()
         try:
-            yield
+            yield call
         except aiohttp.ServerTimeoutError as error:
             self.breaker.fail(time.monotonic())
             raise LLMTimeout(f"LLM {self.name!r} at {self._base_url} fell silent for {self._timeout_s:g} s.") from error
@@ -246,7 +253,9 @@ class Endpoint:
         except BaseException:
             self.breaker.forget()
             raise
-        if self.breaker.failures == before:
+        if call.status in _RETRIED:
+            self.breaker.fail(time.monotonic())
+        else:
             self.breaker.succeed()
 
     @asynccontextmanager
