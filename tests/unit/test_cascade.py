@@ -86,7 +86,6 @@ def test_a_doubt_that_the_larger_model_cannot_settle_falls_back(
     [
         ({}, "below_threshold", True, "below_threshold"),  # there is no larger model
         ({"llm": "large"}, "never_label", False, "never_label"),  # it was not wanted
-        ({"llm": "large"}, "empty_text", True, "empty_text"),  # there is nothing to ask about
         ({"llm": "large", "barred": "egress_never"}, "not_certified", True, "egress_never"),
         ({"llm": "large", "barred": "egress_redact"}, "not_certified", True, "egress_redact"),
     ],
@@ -101,6 +100,16 @@ def test_who_may_not_be_asked_is_not_asked(
 ) -> None:
     decision, asked = decided(Route("intent", fallback=fallback, **route), doubt(reason), escalate=escalate)
     assert decision == Decision(outcome, None, why, doubt(reason))  # type: ignore[arg-type]
+    assert asked == [AskSpecialist("intent", TEXT)]
+
+
+@pytest.mark.parametrize(
+    "route", [{}, {"llm": "large"}, {"fallback": "none"}, {"llm": "large", "barred": "egress_never"}]
+)
+@pytest.mark.parametrize("escalate", [True, False])
+def test_about_an_empty_text_nobody_is_asked_not_even_a_person(route: dict[str, Any], escalate: bool) -> None:
+    decision, asked = decided(Route("intent", **route), doubt("empty_text"), escalate=escalate)
+    assert decision == Decision("abstained", None, "empty_text", doubt("empty_text"))
     assert asked == [AskSpecialist("intent", TEXT)]
 
 
@@ -215,8 +224,8 @@ def test_whatever_is_answered_there_is_one_decision_and_every_driver_comes_to_it
         assert isinstance(prediction, Prediction) and prediction.accepted and decision.label == prediction.label
     elif decision.outcome == "escalated":
         assert was_asked and isinstance(answer, LLMAnswer) and decision.label == answer.label
+    elif isinstance(prediction, Failure):
+        assert (decision.outcome, decision.label) == ("failed", None)
     else:
-        assert decision.label is None
-        assert decision.outcome == (
-            "failed" if isinstance(prediction, Failure) else "reviewed" if route.fallback == "review" else "abstained"
-        )
+        waits = route.fallback == "review" and prediction.reason != "empty_text"
+        assert (decision.outcome, decision.label) == ("reviewed" if waits else "abstained", None)

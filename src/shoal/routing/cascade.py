@@ -156,7 +156,9 @@ def cascade(route: Route, text: str, *, escalate: bool = True) -> Generator[Ask,
         raise TypeError(f"AskSpecialist was answered by a {type(prediction).__name__}")
     if prediction.accepted:
         return Decision("accepted", prediction.label, prediction.reason, prediction)
-    if route.llm is None or not escalate or prediction.reason == "empty_text":
+    if prediction.reason == "empty_text":
+        return Decision("abstained", None, "empty_text", prediction)  # neither a model nor a person could label it
+    if route.llm is None or not escalate:
         return _unsettled(route, prediction.reason, prediction)
     if route.barred is not None:
         return _unsettled(route, route.barred, prediction)
