@@ -20,6 +20,7 @@ from shoal.tasks import Classification, Prediction, Reason, Score
 
 _CHUNK_ROWS = 8192  # bounds memory: texts are scored in chunks of this many rows ...
 _CHUNK_CELLS = 4_000_000  # ... or of this many rows x labels, whichever is fewer
+_WORDED_ROWS = 256  # answers made at once: few enough lists alive that the garbage collector is not called for them
 _TOP = 5
 _SETTINGS = "specialist.json"
 _REPORT = "report.json"
@@ -109,7 +110,9 @@ class Specialist:
         """
         answers: list[Prediction] = []
         for chunk in self._chunks(texts):
-            answers.extend(self._worded(self._judge(chunk)))
+            judgement = self._judge(chunk)
+            for start in range(0, len(chunk), _WORDED_ROWS):
+                answers.extend(self._worded(judgement, slice(start, start + _WORDED_ROWS)))
         return answers
 
     def posteriors(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -266,31 +269,31 @@ class Specialist:
     def _label_names(self) -> NDArray[np.object_]:
         return np.array(self.task.labels, dtype=object)
 
-    def _worded(self, judgement: Judgement) -> Iterator[Prediction]:
-        """Predictions of one chunk; all that is done for each row is to build its values."""
-        labels = self._label_names
+    def _worded(self, judgement: Judgement, rows: slice) -> Iterator[Prediction]:
+        """Predictions of some rows; all that is done for each is to build its values."""
+        labels, posterior, label = self._label_names, judgement.posterior[rows], judgement.label[rows]
         count = min(_TOP, len(labels))
-        ranked = -judgement.posterior
+        ranked = -posterior
         row = np.arange(len(ranked))
-        ranked[row, judgement.label] = -np.inf  # among equals, the answer comes first
+        ranked[row, label] = -np.inf  # among equals, the answer comes first
         row = row[:, None]
         best = np.argpartition(ranked, count - 1, axis=1)[:, :count]
         best = best[row, np.argsort(ranked[row, best], axis=1, kind="stable")]
         columns = (
-            labels[judgement.label].tolist(),
-            judgement.confidence.tolist(),
-            judgement.accepted.tolist(),
-            judgement.reason.tolist(),
-            judgement.tier.tolist(),
-            judgement.in_scope.tolist(),
+            labels[label].tolist(),
+            judgement.confidence[rows].tolist(),
+            judgement.accepted[rows].tolist(),
+            judgement.reason[rows].tolist(),
+            judgement.tier[rows].tolist(),
+            judgement.in_scope[rows].tolist(),
             labels[best].tolist(),
-            judgement.posterior[row, best].tolist(),
+            posterior[row, best].tolist(),
         )
         names = [tier.name for tier in self.tiers]
-        rows = cast("Iterable[_Row]", zip(*columns, strict=True))
-        for label, confidence, accepted, reason, tier, in_scope, top, chances in rows:
+        values = cast("Iterable[_Row]", zip(*columns, strict=True))
+        for answer, confidence, accepted, reason, tier, in_scope, top, chances in values:
             yield Prediction(
-                label=label,
+                label=answer,
                 confidence=confidence,
                 accepted=accepted,
                 reason=_REASONS[reason],
