@@ -42,6 +42,11 @@ class Rules(Protocol):
         ...
 
     @property
+    def certified(self) -> bool:
+        """Whether a certificate is asked for, without which nothing is kept."""
+        ...
+
+    @property
     def max_regression(self) -> float:
         """Margin of accuracy by which it may be worse than the champion."""
         ...
@@ -77,20 +82,13 @@ class Verdict(msgspec.Struct, frozen=True):
         return [rule for rule in self.reasons if not rule.passed]
 
 
-def check(
-    report: Report,
-    rules: Rules,
-    champion_pairs: tuple[Bools, Bools] | None = None,
-    *,
-    certified: bool = False,
-) -> Verdict:
+def check(report: Report, rules: Rules, champion_pairs: tuple[Bools, Bools] | None = None) -> Verdict:
     """Hold a report against the rules.
 
     Args:
         report: of the version that wants to be released.
         rules: the limits.
         champion_pairs: correctness [n] of the champion and of this version on the same test rows; None without one.
-        certified: whether a certificate is asked for.
     """
     kept = report.accepted.coverage
     measured: list[tuple[str, float, float | None, Literal["least", "most"], Callable[[float], str], str]] = [
@@ -105,7 +103,7 @@ def check(
         for name, value, limit, side, shown, note in measured
         if limit is not None
     ]
-    if certified:
+    if rules.certified:
         reasons.append(_certified(report))
     reasons.append(_regression(champion_pairs, rules.max_regression))
     return Verdict(all(rule.passed for rule in reasons), reasons)

@@ -31,7 +31,7 @@ location = "external"
 task = "classification"
 data = "data/intent.csv"
 guarantee = { risk = 0.03, confidence = 0.95 }
-gate = { accuracy = 0.90, p99_ms = 20 }
+gate = { accuracy = 0.90, p99_ms = 20, certified = true }
 escalate = "large"
 egress = "redact"
 
@@ -68,6 +68,7 @@ def test_a_full_file_loads(folder: Path) -> None:
     intent, tone = project.specialists["intent"], project.specialists["tone"]
     assert intent.data == folder / "data" / "intent.csv"
     assert (intent.guarantee.risk, intent.gate.accuracy, intent.gate.p99_ms) == (0.03, 0.9, 20.0)
+    assert intent.gate.certified and not tone.gate.certified
     assert (intent.escalate, intent.egress, intent.backbone, intent.budget_seconds) == ("large", "redact", "auto", 600)
     assert tone.data == {"train": folder / "data/intent.csv", "test": folder / "data/intent.csv"}
     assert (tone.escalate, tone.never, tone.guarantee.risk) == ("review", ["angry"], 0.05)

@@ -15,6 +15,8 @@ from shoal.registry import Registry
 from shoal.serving import Engine, Limits
 from shoal.tasks import Classification, Prediction
 
+GOLDEN = Path(__file__).parents[1] / "data" / "artifact_v1"
+
 
 class WordScorer:
     """Scores a label by how often its name occurs in the text; can be told to fail or to wait."""
@@ -239,6 +241,14 @@ async def test_health_is_a_real_answer_when_new_and_after_a_failure(engine: Engi
     assert failing.error == "specialist 'opinion' failed on this text (RuntimeError)"
     scorer_of(engine, "opinion").broken = False
     assert (await engine.health())["opinion"].state == "ok"
+    await engine.close()
+
+
+async def test_health_says_who_has_no_certificate(engine: Engine) -> None:
+    engine.add_specialist("golden", "v1", Specialist.load(GOLDEN))
+    health = await engine.health()
+    assert (health["golden"].certified, health["opinion"].certified) == (True, False)
+    assert health["opinion"].state == "ok"  # it answers: by doubts
     await engine.close()
 
 

@@ -59,10 +59,11 @@ def test_every_rule_is_reported_with_value_and_limit():
 def test_a_certificate_can_be_asked_for():
     confidence, correct = np.full(500, 0.9), np.ones(500, dtype=bool)
     for certificate, passed in ((certify(confidence, correct), True), (certify(confidence, ~correct), False)):
-        verdict = gate.check(report(certificate=certificate), GateConfig(), certified=True)
+        verdict = gate.check(report(certificate=certificate), GateConfig(certified=True))
         assert verdict.passed is passed
         assert verdict.reasons[0].message == certificate.reason
-    assert not gate.check(report(), GateConfig(), certified=True).passed
+    assert not gate.check(report(), GateConfig(certified=True)).passed
+    assert gate.check(report(), GateConfig(certified=False)).passed
 
 
 @pytest.mark.parametrize(

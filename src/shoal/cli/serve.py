@@ -203,6 +203,11 @@ def _say(console: Console, desk: "Desk", listener: socket.socket) -> None:
             doubts = f"go to {route.llm}"
         labels = len(resident.specialist.task.labels)
         console.print(f"  shoal/{escape(resident.name)} {resident.version}: {labels} labels; doubts {doubts}")
+        if not resident.certified:
+            console.print(
+                f"  [yellow]warning:[/] {escape(resident.name)} keeps nothing: no certificate. Every text is a doubt; "
+                f"its report says why, `gate = {{ certified = true }}` keeps such versions from being served."
+            )
     served = {resident.name for resident in desk.engine}
     for name in (name for name in desk.plans if name not in served):
         console.print(

@@ -176,6 +176,7 @@ class GateConfig(_Table):
         coverage: share of test texts inside the guarantee, at least.
         p99_ms: latency of one text, 99th percentile in milliseconds, at most.
         size_mb: megabytes of the model folder, at most.
+        certified: whether it must have a certificate, without which it keeps nothing.
         max_regression: how much worse than the champion it may be, paired on the same rows.
     """
 
@@ -184,6 +185,7 @@ class GateConfig(_Table):
     coverage: Share | None = None
     p99_ms: Positive | None = None
     size_mb: Positive | None = None
+    certified: bool = False
     max_regression: Share = 0.005
 
 

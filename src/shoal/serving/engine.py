@@ -46,6 +46,12 @@ class Resident:
     batcher: Batcher
     proven: bool = False
 
+    @property
+    def certified(self) -> bool:
+        """Whether it has a certificate; without one it keeps nothing."""
+        certificate = self.specialist.certificate
+        return certificate is not None and certificate.certified
+
 
 class SpecialistHealth(msgspec.Struct, kw_only=True):
     """How one specialist is.
@@ -53,6 +59,7 @@ class SpecialistHealth(msgspec.Struct, kw_only=True):
     Attributes:
         state: "ok", or "failing" when it cannot answer.
         version: what it answers with.
+        certified: whether it has a certificate; without one it keeps nothing.
         waiting: texts in its queue.
         error: why it fails.
         update_error: why a newer champion could not take over; the version above serves on.
@@ -60,6 +67,7 @@ class SpecialistHealth(msgspec.Struct, kw_only=True):
 
     state: Literal["ok", "failing"]
     version: str
+    certified: bool
     waiting: int
     error: str | None = None
     update_error: str | None = None
@@ -227,6 +235,7 @@ class Engine:
         return SpecialistHealth(
             state="failing" if error else "ok",
             version=resident.version,
+            certified=resident.certified,
             waiting=batcher.waiting_items,
             error=error,
             update_error=self._update_errors.get(resident.name),
