@@ -61,13 +61,14 @@ class _Application:
             redirect_slashes=False,
             lifespan=self._lifespan,
         )
-        self._paths = [route.path for route in self.router.routes if isinstance(route, HTTPRoute)]
+        self._paths = [_readable(route.path) for route in self.router.routes if isinstance(route, HTTPRoute)]
 
     def _route(self, method: str, path: str, handle: Callable[[Exchange], Awaitable[None]]) -> HTTPRoute:
         count = self._desk.telemetry.request
+        shown = _readable(path)
 
         def done(exchange: Exchange) -> None:
-            count(path, exchange.status, exchange.elapsed_ms / 1000.0)
+            count(shown, exchange.status, exchange.elapsed_ms / 1000.0)
 
         return HTTPRoute(path, Door(method, handle, done=done))
 
@@ -130,5 +131,14 @@ class _Application:
 
     async def _not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            exchange = Exchange(scope, receive, send)
             message = f"there is nothing at {scope['path']}. There are: {', '.join(self._paths)}"
-            await Exchange(scope, receive, send).refuse(NotFoundError(message))
+            try:
+                await exchange.refuse(NotFoundError(message))
+            finally:
+                self._desk.telemetry.request(telemetry.UNKNOWN_PATH, exchange.status, exchange.elapsed_ms / 1000.0)
+
+
+def _readable(path: str) -> str:
+    """Write a route's pattern for people: {model:path} is the router's way to let a model's name hold slashes."""
+    return path.replace(":path}", "}")

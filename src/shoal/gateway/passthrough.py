@@ -93,10 +93,12 @@ class PassThrough:
             return upstream.status
 
     async def _begin(self, exchange: Exchange, llm: LLM, upstream: Upstream) -> None:
-        own = [(b"x-shoal-decision", b"passed_through"), (b"x-shoal-route", b"llm:" + llm.endpoint.name.encode())]
+        decision = b"failed" if upstream.status >= 400 else b"passed_through"
+        own = [(b"x-shoal-decision", decision), (b"x-shoal-route", b"llm:" + llm.endpoint.name.encode())]
         if not any(name == b"x-request-id" for name, _ in upstream.headers):
             own.append((b"x-request-id", exchange.id.encode()))
-        await exchange.start(upstream.status, [*upstream.headers, *own])
+        # The server dates every response; a second date would make the header a list, which it may not be.
+        await exchange.start(upstream.status, [*(one for one in upstream.headers if one[0] != b"date"), *own])
 
     def _choose(self, model: str) -> LLM:
         """Find the LLM that serves the model, or is called so, or takes whatever nobody else does."""

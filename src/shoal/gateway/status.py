@@ -30,6 +30,7 @@ class LedgerState(msgspec.Struct):
     state: Literal["ok", "failing", "off"]
     queued: int = 0
     dropped: int = 0
+    rejected: int = 0
     last_error: str | None = None
 
     @classmethod
@@ -37,7 +38,7 @@ class LedgerState(msgspec.Struct):
         """Return the state that the ledger's own counts amount to."""
         if health is None:
             return cls("off")
-        return cls("ok" if health.ok else "failing", health.queued, health.dropped, health.last_error)
+        return cls("ok" if health.ok else "failing", health.queued, health.dropped, health.rejected, health.last_error)
 
 
 class HealthResponse(msgspec.Struct):

@@ -12,6 +12,8 @@ from shoal.tasks import Usage
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
+UNKNOWN_PATH = "unknown"  # one label for whatever is asked: callers choose paths, and each label is kept for ever
+
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -113,4 +115,7 @@ class _Gauges(Collector):
             yield GaugeMetricFamily("shoal_ledger_queued_rows", "Rows waiting to be written.", value=health.queued)
             yield CounterMetricFamily("shoal_ledger_written_rows", "Rows written.", value=health.written)
             yield CounterMetricFamily("shoal_ledger_dropped_rows", "Rows given up.", value=health.dropped)
+            yield CounterMetricFamily(
+                "shoal_ledger_rejected_rows", "Rows that cannot be stored.", value=health.rejected
+            )
             yield CounterMetricFamily("shoal_ledger_errors", "Failed attempts to write.", value=health.errors)
