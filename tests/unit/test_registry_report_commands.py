@@ -50,6 +50,29 @@ def filled(project: Path) -> Path:
     return project
 
 
+def test_what_is_piped_is_as_wide_as_it_needs(project: Path) -> None:
+    text = "my bill is far too high " * 10
+    with Ledger(f"sqlite:///{project.parent / '.shoal' / 'ledger.db'}") as ledger:
+        ledger.append(
+            Inference(id="long", route="intent", specialist="intent", outcome="reviewed", text=text, label="bill")
+        )
+        ledger.append(
+            Inference(route="a-route-with-a-long-name-" * 4, llm="large", outcome="passed_through", text=None)
+        )
+    piped = CliRunner(env={"COLUMNS": None, "TERMINAL_WIDTH": None})
+    (line,) = [
+        line
+        for line in piped.invoke(app, ["review", "list", "--project", str(project)]).output.splitlines()
+        if line.startswith("long ")
+    ]
+    assert text.strip() in line
+    report = piped.invoke(app, ["report", "--project", str(project)]).output
+    assert "a-route-with-a-long-name-" * 4 in report
+    assert max(map(len, report.splitlines())) < 400
+    narrow = CliRunner().invoke(app, ["report", "--project", str(project)], env={"COLUMNS": "60"}).output
+    assert max(map(len, narrow.splitlines())) <= 60
+
+
 def test_an_empty_ledger_is_a_sentence_and_makes_no_file(project: Path) -> None:
     assert "No requests yet" in run("report", "--project", project).output
     assert json.loads(run("report", "--project", project, "--json").output)["requests"] == 0

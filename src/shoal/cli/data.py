@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from shoal.cli.wide import wide_console
 from shoal.errors import InputError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _specialist_report(name: str, specialist: "SpecialistConfig") -> "DataReport
 
 
 def _print(name: str, report: "DataReport") -> None:
-    console = Console()
+    console = wide_console()
     splits = ", ".join(f"{split} {count:,}" for split, count in report.splits.items())
     console.print(f"[bold]{escape(name)}[/]: {report.rows:,} rows, {len(report.labels):,} labels ({splits})")
     _print_labels(console, report.labels)
@@ -162,4 +163,4 @@ def _print_sources(*, as_json: bool) -> None:
     table = Table("name", "what", "licence", box=None, pad_edge=False)
     for one in SOURCES:
         table.add_row(one.name, escape(one.about), escape(one.licence))
-    Console().print(table)
+    wide_console().print(table)

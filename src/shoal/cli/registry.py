@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shoal.cli.project import PROJECT
+from shoal.cli.wide import wide_console
 
 if TYPE_CHECKING:
     from shoal.registry import Registry
@@ -39,7 +40,6 @@ def versions(
     if not rows:
         print("No versions yet. Train some: shoal train")
         return
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -56,7 +56,7 @@ def versions(
             escape(", ".join(f"{key} {_short(value)}" for key, value in row["report"].items())),
             escape(row["note"]),
         )
-    Console().print(table)
+    wide_console().print(table)
 
 
 def promote(

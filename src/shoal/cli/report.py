@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shoal.cli.project import PROJECT
+from shoal.cli.wide import wide_console
 from shoal.errors import EnvironmentProblem, InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -209,9 +210,7 @@ def _plain(text: str) -> str:
 
 
 def _print(what: object) -> None:
-    from rich.console import Console
-
-    Console().print(what)
+    wide_console().print(what)
 
 
 def _print_json(value: object) -> None:

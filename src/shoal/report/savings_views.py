@@ -29,7 +29,9 @@ def savings_table(savings: Savings) -> RenderableType:
         *(Text(line) for line in _sentences(savings)),
         *(Text(note, style="dim") for note in savings.notes),
     ]
-    return Group(*(Padding(block, (0, 0, 1, 0)) if isinstance(block, Table) else block for block in blocks))
+    return Group(
+        *(Padding(block, (0, 0, 1, 0), expand=False) if isinstance(block, Table) else block for block in blocks)
+    )
 
 
 def savings_html(savings: Savings) -> str:
