@@ -188,6 +188,18 @@ def test_the_verdict_is_on_the_page_and_in_the_markdown():
     assert "Gate" not in evaluation_markdown(report())
 
 
+def test_suspicious_labels_are_in_the_markdown_the_first_ten_of_them():
+    one = evaluation_markdown(report())
+    assert "| lost it | refund | card\\_lost | 2.0% | data.csv:9 |" in one
+    assert "more in the JSON report" not in one
+    found = [SuspiciousLabel("a long text\nof two lines " * 20, "a", "b", 0.1, f"data.csv:{n}") for n in range(12)]
+    many = evaluation_markdown(report(suspicious=found))
+    assert many.count("data.csv:") == 10
+    assert "And 2 more in the JSON report." in many
+    assert max(map(len, many.splitlines())) < 400
+    assert "look wrong" not in evaluation_markdown(report(suspicious=[]))
+
+
 def test_markdown_is_short_and_its_tables_are_whole():
     markdown = evaluation_markdown(report(labels=["a|b", "c"], per_label=[LabelRow("a|b", 1, 1, 1, 9, 1)]))
     assert len(markdown.splitlines()) < 60

@@ -9,6 +9,8 @@ from shoal.report.evaluation import facts, metric_rows, promise
 
 _WEAKEST = 5
 _PAIRS = 5
+_SUSPICIOUS = 10
+_TEXT_CHARS = 120
 _LABELS_NAMED = 200
 
 _USE = (
@@ -27,7 +29,7 @@ _NOT_FOR = (
 
 
 def evaluation_markdown(report: Report, verdict: Verdict | None = None) -> str:
-    """Write the report for a pull request: promise, gate, metrics, weakest labels, worst confusions."""
+    """Write the report for a pull request: promise, gate, metrics, weakest labels, confusions, doubtful labels."""
     title = f"## {_safe(report.name)}{f' {_safe(report.version)}' if report.version else ''}"
     parts = [title, _promise(report)]
     if verdict:
@@ -55,6 +57,8 @@ def evaluation_markdown(report: Report, verdict: Verdict | None = None) -> str:
                 [(pair.label, pair.predicted, str(pair.rows)) for pair in report.confusion.worst[:_PAIRS]],
             )
         )
+    if report.suspicious:
+        parts.append(_suspicious(report))
     return "\n\n".join(parts) + "\n"
 
 
@@ -95,6 +99,25 @@ def model_card(report: Report) -> str:
 def _promise(report: Report) -> str:
     reason = f" ({report.certificate.reason})" if report.certificate else ""
     return f"{promise(report)}{reason}"
+
+
+def _suspicious(report: Report) -> str:
+    """List the training rows whose labels look wrong, the least believed first as the report has them."""
+    found = report.suspicious
+    table = _table(
+        ("training labels that look wrong", "label", "rather", "belief in label", "where"),
+        [
+            (_cut(row.text), row.label, row.suggested, f"{100 * row.score:.1f}%", row.origin)
+            for row in found[:_SUSPICIOUS]
+        ],
+    )
+    more = len(found) - _SUSPICIOUS
+    return f"{table}\n\nAnd {more:,} more in the JSON report." if more > 0 else table
+
+
+def _cut(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _TEXT_CHARS else f"{text[: _TEXT_CHARS - 1]}…"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
