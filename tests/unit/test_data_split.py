@@ -181,3 +181,12 @@ def test_whatever_the_rows_the_rules_hold(rows: list[dict[str, object]], seed: i
     pooled = {row.label for row in data.rows if row.split in (None, "train")}
     assert pooled <= set(result.part("train").targets)
     assert split(result, seed=seed).hash == result.hash
+
+
+def test_without_calibration_its_rows_stay_in_train() -> None:
+    rows = [{"text": f"message number {number} of many", "label": "ab"[number % 2]} for number in range(400)]
+    with_it, without = (split(read(rows), calibrate=calibrate) for calibrate in (True, False))
+    assert "calibration" in with_it.split_counts()
+    assert not without.split_counts().get("calibration")
+    assert without.split_counts()["train"] > with_it.split_counts()["train"]
+    assert {row.text for row in without.part("test").rows} == {row.text for row in with_it.part("test").rows}

@@ -130,6 +130,7 @@ def _train_one(project: "Project", registry: "Registry", name: str, config: "Spe
             seed=config.seed,
             name=name,
             never=tuple(config.never),
+            descriptions=config.descriptions,
             progress=bars,
             cache=_cache(),
         )

@@ -48,7 +48,14 @@ class _Unit:
     split: Split = "train"
 
 
-def split(dataset: Dataset, *, fractions: Fractions | None = None, seed: int = 0, drop_leaks: bool = False) -> Dataset:
+def split(
+    dataset: Dataset,
+    *,
+    fractions: Fractions | None = None,
+    seed: int = 0,
+    drop_leaks: bool = False,
+    calibrate: bool = True,
+) -> Dataset:
     """Assign every row to a split.
 
     Splits that rows already have are kept. Parts that no row has yet are carved out of the rest (rows without a split,
@@ -61,6 +68,7 @@ def split(dataset: Dataset, *, fractions: Fractions | None = None, seed: int = 0
         fractions: shares of (train, dev, calibration, test), summing to 1; chosen by the number of rows when None.
             A part that is already there is left out of the sum.
         seed: another seed, another assignment.
+        calibrate: False carves no calibration rows; what they would have been stays in train.
         drop_leaks: remove rows from train, dev and calibration that repeat a row of a later part (logged with a count).
 
     Returns:
@@ -74,6 +82,8 @@ def split(dataset: Dataset, *, fractions: Fractions | None = None, seed: int = 0
     if not pool:
         raise DataError("no rows to train on: every row is given to dev, calibration or test")
     shares = dict(zip(SPLITS, fractions or default_fractions(len(pool)), strict=True))
+    if not calibrate:
+        shares["calibration"] = 0.0
     given = {row.split for row in dataset.rows}
     units = _units(dataset.rows, pool, seed)
     left = 1.0

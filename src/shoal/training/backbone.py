@@ -22,7 +22,7 @@ _PINNED = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
-_WEIGHTS = "model.safetensors"
+WEIGHTS = "model.safetensors"
 _MOST_TOKENS = 256  # attention costs the square of the length; most labels show in the beginning
 _HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")  # never pickled weights, never code
 
@@ -103,7 +103,7 @@ def _fetched(name: str) -> Path:
 
 
 def _describe(name: str, folder: Path) -> Backbone:
-    for file in ("config.json", _WEIGHTS):
+    for file in ("config.json", WEIGHTS):
         if not (folder / file).is_file():
             raise InputError(
                 f"backbone {name!r}: {folder} has no {file}. An encoder is a folder in Hugging Face layout with "
@@ -119,7 +119,7 @@ def _describe(name: str, folder: Path) -> Backbone:
     return Backbone(
         name=name,
         folder=folder,
-        sha256=_sha256(folder / _WEIGHTS),
+        sha256=_sha256(folder / WEIGHTS),
         pooling="cls" if pooling.get("pooling_mode_cls_token") else "mean",
         max_tokens=min(limits),
         tokenizer_json=_tokenizer(name, folder),

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from shoal.errors import InputError
-from shoal.training.backbone import Backbone, Pooling
+from shoal.training.backbone import WEIGHTS, Backbone, Pooling
 
 
 class Body(nn.Module):
@@ -57,18 +58,26 @@ def open_body(backbone: Backbone, *, middle: bool = False) -> Body:
     """
     with _quiet_transformers():
         try:
-            encoder = transformers.AutoModel.from_pretrained(
+            encoder, found = transformers.AutoModel.from_pretrained(
                 backbone.folder,
                 trust_remote_code=False,
                 use_safetensors=True,
                 local_files_only=True,
                 dtype=torch.float32,
+                output_loading_info=True,
             )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
             raise InputError(
                 f"backbone {backbone.name!r}: {backbone.folder} cannot be opened as an encoder: "
                 f"{str(error).splitlines()[0]}"
             ) from error
+    # What a file lacks, transformers fills with random numbers. The pooler is not used here.
+    missing = sorted(name for name in found["missing_keys"] if "pooler" not in name)
+    if missing:
+        raise InputError(
+            f"backbone {backbone.name!r}: {backbone.folder / WEIGHTS} lacks {len(missing)} of the encoder's weights, "
+            f"{missing[0]} among them. Fetch the encoder again, or give another."
+        )
     return Body(encoder, backbone.pooling, middle=middle).eval()
 
 

@@ -96,7 +96,9 @@ def choose_final(made: Sequence[Candidate], required: str | None) -> tuple[Candi
     Returns:
         The choice, and for each candidate what was found and why it was not chosen.
     """
-    allowed = [one for one in made if required is None or any(rung.name == required for rung in one.rungs)]
+    # A rung that the budget did not allow cannot be required; the ladder says that it was skipped.
+    asked = [one for one in made if any(rung.name == required for rung in one.rungs)]
+    allowed = asked or list(made)
     best = min(allowed, key=lambda one: one.judged.log_loss)
     widest = max(allowed, key=lambda one: float(one.judged.coverage.mean()))
     fit = [
@@ -136,6 +138,8 @@ def choose_first(made: Sequence[Candidate], final: Candidate, judging: Judging) 
     Returns:
         The first tier or None, and what was found.
     """
+    if judging.risk is None:
+        return None, {"verdict": "none: without a promise no tier keeps anything"}
     cheap = [one for one in made if len(one.rungs) == 1 and one.cost < final.cost / 10]
     if not cheap:
         return None, {"verdict": "none: no rung is much cheaper than the final tier"}
@@ -186,6 +190,7 @@ def _lower(coverage: Floats, reference: Floats) -> bool:
 
 
 def _fitted(one: Candidate, final: Candidate, judging: Judging) -> First | None:
+    assert judging.risk is not None
     may = _may(one, FIRST_SCOPE_LEVEL, judging)
     wrong, final_wrong = ~one.judged.correct, ~final.judged.correct
     # From loose to strict, in steps of equal traffic.

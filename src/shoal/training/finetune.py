@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from shoal.training.backbone import Backbone
 from shoal.training.body import Body, open_body, padded, tokenised
-from shoal.training.frozen import Head
+from shoal.training.heads import Head
 from shoal.training.progress import Progress
 
 _BATCH = 32
@@ -74,10 +74,10 @@ class _Network(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         return self.head(self.body(ids, mask).float() * self.scale)
 
-    def served_head(self, strength: float) -> Head:
+    def served_head(self) -> Head:
         """Give the head for vectors of unit length."""
         with torch.no_grad():
-            return Head((self.head.weight.T * self.scale).numpy().copy(), self.head.bias.numpy().copy(), strength)
+            return Head((self.head.weight.T * self.scale).numpy().copy(), self.head.bias.numpy().copy())
 
 
 def fit(
@@ -145,7 +145,7 @@ def fit(
         "precision_of_training": "bfloat16" if reduced else "float32",
         "seconds_an_epoch": round(seconds, 1),
     }
-    return Tuned(network.body, network.served_head(head.strength), details)
+    return Tuned(network.body, network.served_head(), details)
 
 
 def _batches(ids: Sequence[Sequence[int]], random: np.random.Generator) -> Iterator[NDArray[np.int64]]:

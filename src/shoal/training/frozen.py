@@ -1,33 +1,26 @@
 """Train the frozen rung: embeddings of the pretrained encoder, exported once, under multinomial logistic regression."""
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
-# scikit-learn ships no types.
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from shoal.models.encoder import EncoderScorer
+from shoal.training import heads
 from shoal.training.backbone import Backbone
 from shoal.training.body import open_body
 from shoal.training.cache import Arrays, cached
 from shoal.training.export import check_parity, served, speedup, to_int8, to_onnx, weighed
 from shoal.training.judging import Judging
 from shoal.training.progress import Progress, silent
-from shoal.training.tfidf import head
 
 Floats = NDArray[np.floating]
 
 _CHUNK = 512  # texts between two signs of progress
-_STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)  # inverse regularisation C, tried from left to right while dev improves
-_USUAL = 10.0  # without dev rows
-_ITERATIONS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +43,6 @@ class Features:
     parity: dict[str, float]
     train: NDArray[np.float32]
     width: int
-
-
-class Head(NamedTuple):
-    """A linear head: weight [d, L], bias [L], and the inverse regularisation it was fitted with."""
-
-    weight: Floats
-    bias: Floats
-    strength: float
 
 
 def embed(backbone: Backbone, texts: Sequence[str], progress: Progress, cache: Path | None = None) -> Features:
@@ -106,29 +91,50 @@ def _exported(backbone: Backbone, texts: Sequence[str]) -> Arrays:
 
 
 def fit(
-    features: Features, texts: Sequence[str], targets: NDArray[np.integer], labels: int, judging: Judging
+    features: Features,
+    texts: Sequence[str],
+    targets: NDArray[np.integer],
+    names: Sequence[str],
+    judging: Judging,
 ) -> tuple[EncoderScorer, NDArray[np.float32], dict[str, Any]]:
-    """Fit the head on training embeddings; its regularisation, and the precision of the encoder, are chosen on dev.
+    """Fit the head on training embeddings; how, and the precision of the encoder, are chosen on dev (`heads.choose`).
 
     The head that is served has learnt from the dev rows too, with what they chose. The dev logits are those of the
     head before: calibration then sees an answer to each row by a head that had not seen it.
+
+    Args:
+        features: embeddings of the training texts.
+        texts: the training texts.
+        targets: their label numbers.
+        names: the labels in words [L].
+        judging: the dev rows.
 
     Returns:
         The scorer, the dev logits [n, L], and what was found.
     """
     scorer, train = features.small or features.exact, features.train
-    dev = scorer.embed(judging.texts)
-    chosen = best_head(train, targets, labels, dev, judging)
+    plan, head, dev, words = _chosen(scorer, train, targets, names, judging)
     found: dict[str, Any] = {"precision": "fp32", "int8_refused": "it is not faster here"}
     if features.small is not None:
-        exact = features.exact.embed(judging.texts)
-        found = weighed(_logits(exact, chosen), _logits(dev, chosen), features.speedup, judging)
+        exact = _logits(features.exact.embed(judging.texts), head)
+        found = weighed(exact, _logits(dev, head), features.speedup, judging)
         if found["precision"] == "fp32":
-            scorer, train, dev = features.exact, _embedded(features.exact, texts, silent), exact
-            chosen = best_head(train, targets, labels, dev, judging)
-    final = _fitted(np.concatenate([train, dev]), np.concatenate([targets, judging.targets]), labels, chosen.strength)
-    details = {"C": chosen.strength, "parity": features.parity, "export": found}
-    return scorer.with_head(final.weight, final.bias), _logits(dev, chosen), details
+            scorer, train = features.exact, _embedded(features.exact, texts, silent)
+            plan, head, dev, words = _chosen(scorer, train, targets, names, judging)
+    rows, wanted = np.concatenate([train, dev]), np.concatenate([targets, judging.targets])
+    final = heads.fitted(rows, wanted, words, len(names), plan)
+    details = {"C": plan.strength, "label_names": plan.named, "parity": features.parity, "export": found}
+    return scorer.with_head(final.weight, final.bias), _logits(dev, head), details
+
+
+def _chosen(
+    scorer: EncoderScorer, train: Floats, targets: NDArray[np.integer], names: Sequence[str], judging: Judging
+) -> tuple[heads.Plan, heads.Head, NDArray[np.float32], NDArray[np.float32] | None]:
+    """Plan and head on the training rows alone, dev embeddings, and those of the labels' names where they help."""
+    dev = scorer.embed(judging.texts)
+    words = scorer.embed(names) if heads.names_help(len(train) + len(dev), len(names)) else None
+    plan = heads.choose(train, targets, dev, judging.targets, words, len(names))
+    return plan, heads.fitted(train, targets, words, len(names), plan), dev, words
 
 
 def _embedded(scorer: EncoderScorer, texts: Sequence[str], progress: Progress) -> NDArray[np.float32]:
@@ -140,40 +146,5 @@ def _embedded(scorer: EncoderScorer, texts: Sequence[str], progress: Progress) -
     return np.concatenate(parts)
 
 
-def _logits(embeddings: NDArray[np.float32], head: Head) -> NDArray[np.float32]:
+def _logits(embeddings: NDArray[np.float32], head: heads.Head) -> NDArray[np.float32]:
     return (embeddings @ head.weight + head.bias).astype(np.float32)
-
-
-def best_head(train: Floats, targets: NDArray[np.integer], labels: int, dev: Floats, judging: Judging) -> Head:
-    """Choose the regularisation by dev log-loss; the usual one when there are too few dev rows to tell."""
-    if len(dev) < labels:
-        return usual_head(train, targets, labels)
-    best: tuple[float, Head] | None = None
-    for strength in _STRENGTHS:
-        candidate = _fitted(train, targets, labels, strength)
-        loss = judging.judge(dev @ candidate.weight + candidate.bias).log_loss
-        if best is not None and loss >= best[0]:
-            break
-        best = (loss, candidate)
-    assert best is not None
-    return best[1]
-
-
-def usual_head(train: Floats, targets: NDArray[np.integer], labels: int) -> Head:
-    """Fit a head with the usual regularisation."""
-    return _fitted(train, targets, labels, _USUAL)
-
-
-def _fitted(train: Floats, targets: NDArray[np.integer], labels: int, strength: float) -> Head:
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = _regression(strength).fit(train, targets)
-    return Head(*head(model, labels), strength)
-
-
-def _regression(strength: float) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=strength, max_iter=_ITERATIONS)

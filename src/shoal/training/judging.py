@@ -58,7 +58,7 @@ class Judging:
         texts: dev texts [n].
         targets: their label numbers [n].
         rows: how many rows the certificate will be tested on.
-        risk: alpha of the promise.
+        risk: alpha of the promise; None when none is wanted: coverage is then 0 for every candidate.
         delta: 1 - its confidence.
         barred: for each label, whether its answers are never kept [L].
         seed: of the simulated calibration sets.
@@ -67,7 +67,7 @@ class Judging:
     texts: Sequence[str]
     targets: NDArray[np.integer]
     rows: int
-    risk: float
+    risk: float | None
     delta: float
     barred: Bools
     seed: int
@@ -96,16 +96,14 @@ class Judging:
             confidence: of each dev row [n]; +inf = always kept, -inf = never kept.
             correct: whether its answer is right [n].
         """
-        thresholds = self.grid(confidence, correct)
-        kept = np.empty(len(self._resamples))
+        kept = np.zeros(len(self._resamples))
+        if self.risk is None:
+            return kept
+        thresholds = grid(confidence, correct, rows=self.rows, risk=self.risk, delta=self.delta)
         for at, rows in enumerate(self._resamples):
             proof = certify(confidence[rows], correct[rows], risk=self.risk, delta=self.delta, grid=thresholds)
             kept[at] = proof.coverage if proof.certified else 0.0
         return kept
-
-    def grid(self, confidence: Floats, correct: Bools) -> Floats:
-        """Thresholds for the certificate, chosen on the dev rows."""
-        return grid(confidence, correct, rows=self.rows, risk=self.risk, delta=self.delta)
 
     @cached_property
     def _resamples(self) -> NDArray[np.int64]:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.errors import DataError
 from shoal.models.scorer import Logits, Scorer
-from shoal.training import export, finetune, frozen, static, tfidf
+from shoal.training import export, finetune, frozen, heads, static, tfidf
 from shoal.training.backbone import Backbone
 from shoal.training.distill import distill
 from shoal.training.judging import Judged, Judging
@@ -55,7 +56,7 @@ class Climb:
         backbone: the encoder to start from.
         texts: training texts.
         targets: their label numbers [n].
-        labels: how many labels there are, L.
+        names: the labels in words [L].
         judging: the dev rows.
         seed: of everything random.
         budget_seconds: for all rungs together, from the creation of this object.
@@ -66,7 +67,7 @@ class Climb:
     backbone: Backbone
     texts: Sequence[str]
     targets: NDArray[np.integer]
-    labels: int
+    names: Sequence[str]
     judging: Judging
     seed: int
     budget_seconds: float
@@ -83,6 +84,9 @@ class Climb:
         Args:
             names: which.
             settle: leave out dearer rungs once a cheaper one is as good as dev can tell.
+
+        Raises:
+            DataError: none of them could be trained.
         """
         for name in names:
             best = max((rung.judged.accuracy for rung in self.rungs), default=0.0)
@@ -99,6 +103,9 @@ class Climb:
             scorer, logits, details = made
             taken = time.monotonic() - wall, time.process_time() - cpu
             self.rungs.append(Rung(name, scorer, logits, self.judging.judge(logits), *taken, details))
+        if not self.rungs:
+            why = "; ".join(f"{name}: {reason}" for name, reason in self.skipped.items())
+            raise DataError(f"nothing can be learnt from {len(self.texts)} training rows ({why}). Give other rows.")
 
     def log(self) -> list[dict[str, Any]]:
         """Tell what was trained, at which cost, and what dev says of it, in plain values."""
@@ -114,6 +121,11 @@ class Climb:
             }
             for rung in self.rungs
         ]
+
+    @property
+    def labels(self) -> int:
+        """How many labels there are, L."""
+        return len(self.names)
 
     @property
     def left(self) -> float:
@@ -132,12 +144,16 @@ class Climb:
         if name == "static":
             return self._static()
         if name == "encoder":
-            return frozen.fit(self.features(), self.texts, self.targets, self.labels, self.judging)
+            return frozen.fit(self.features(), self.texts, self.targets, self.names, self.judging)
         return self._finetuned()
 
-    def _tfidf(self) -> tuple[Scorer, Logits, dict[str, Any]]:
+    def _tfidf(self) -> tuple[Scorer, Logits, dict[str, Any]] | None:
         began = time.monotonic()
-        scorer = tfidf.fit(self.texts, self.targets, self.labels, progress=self.progress)
+        try:
+            scorer = tfidf.fit(self.texts, self.targets, self.labels, progress=self.progress)
+        except tfidf.NoWords:
+            self.skipped["tfidf"] = "the training texts hold no words"
+            return None
         logits = scorer.logits(self.judging.texts)
         if self._room_for(time.monotonic() - began):
             scorer = tfidf.fit(*self._rows_of_both, self.labels, progress=self.progress)
@@ -187,7 +203,7 @@ class Climb:
 
     def _finetuned(self) -> tuple[Scorer, Logits, dict[str, Any]] | None:
         features = self.features()
-        last = frozen.usual_head(features.train[:, : features.width], self.targets, self.labels)
+        last = heads.fitted(features.train[:, : features.width], self.targets, None, self.labels, heads.Plan())
         try:
             tuned = finetune.fit(
                 self.backbone,

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from shoal.calibration import fit_temperature, log_softmax
 from shoal.models.static import StaticScorer, WordIds
-from shoal.training.frozen import usual_head
+from shoal.training.heads import Plan, fitted
 from shoal.training.progress import Progress, silent
 
 _HIDDEN = 512
@@ -219,7 +219,7 @@ def _untuned(
 ) -> Fitted:
     """Put a logistic regression on the distilled vectors."""
     headless = StaticScorer(tokenizer_json, table, (), words)
-    head = usual_head(headless.embed(texts), targets, labels)
+    head = fitted(headless.embed(texts), targets, None, labels, Plan())
     return Fitted(StaticScorer(tokenizer_json, table, [(head.weight, head.bias)], words), 0, settled=True)
 
 

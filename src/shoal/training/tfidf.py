@@ -15,13 +15,17 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from shoal.models.tfidf import CHARACTER_LENGTHS, WORD_LENGTHS, WORD_PATTERN, TfidfScorer
+from shoal.training.heads import linear
 from shoal.training.progress import Progress, silent
 
 _MOST_FEATURES = 100_000  # of each part, the most frequent
 _SMALL = 1_000  # below this many rows features that occur once still pay
 _C = 10.0
 _ITERATIONS = 40  # stopping here is as good on dev as full convergence, and bounds the time
-_ABSENT = -20.0  # bias of labels without a training row
+
+
+class NoWords(Exception):
+    """The texts hold nothing that a feature could be made of."""
 
 
 def fit(
@@ -41,17 +45,23 @@ def fit(
         targets: their label numbers.
         labels: how many labels there are, L.
         progress: called as progress(stage, done, total).
+
+    Raises:
+        NoWords: no word occurs in the texts, or none often enough.
     """
     progress("tfidf", 0, 3)
     parts = vectorizers(len(texts))
-    matrix = joined([part.fit_transform(texts) for part in parts])
+    try:
+        matrix = joined([part.fit_transform(texts) for part in parts])
+    except ValueError as error:  # scikit-learn's "empty vocabulary"
+        raise NoWords from error
     progress("tfidf", 1, 3)
     model = LogisticRegression(C=_C, max_iter=_ITERATIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(matrix, targets)
     progress("tfidf", 2, 3)
-    weight, bias = head(model, labels)
+    weight, bias = linear(model, labels)
     scorer = TfidfScorer(
         *[part.get_feature_names_out().tolist() for part in parts],
         idf=np.concatenate([part.idf_ for part in parts]),
@@ -79,16 +89,3 @@ def vectorizers(rows: int) -> tuple[Any, Any]:
 def joined(parts: Sequence[Any]) -> Any:
     """Both parts of the features side by side, sparse."""
     return hstack(parts, format="csr")
-
-
-def head(model: Any, labels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weight [d, L] and bias [L] of a fitted logistic regression; of two labels each gets half of the difference."""
-    coefficients, intercepts = model.coef_, model.intercept_
-    if len(intercepts) == 1:
-        coefficients = np.concatenate([-coefficients / 2, coefficients / 2])
-        intercepts = np.concatenate([-intercepts / 2, intercepts / 2])
-    weight = np.zeros((coefficients.shape[1], labels))
-    bias = np.full(labels, _ABSENT)
-    weight[:, model.classes_] = coefficients.T
-    bias[model.classes_] = intercepts
-    return weight, bias

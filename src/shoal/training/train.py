@@ -4,7 +4,7 @@ import importlib.metadata
 import importlib.util
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal import data as tables
-from shoal.calibration import certify
+from shoal.calibration import certify, grid
 from shoal.data import Dataset, Source
 from shoal.errors import DataError, EnvironmentProblem, InputError
 from shoal.evaluation import evaluate
@@ -25,7 +25,6 @@ from shoal.training.progress import Progress, silent
 
 if TYPE_CHECKING:
     from shoal.training.choice import Candidate, First
-    from shoal.training.judging import Judging
     from shoal.training.ladder import Climb
 
 _EXTRA = ("cleanlab", "onnx", "scipy", "sklearn", "torch", "transformers")
@@ -36,13 +35,14 @@ def train(
     data: Source,
     task: str = "classification",
     backbone: str = "auto",
-    risk: float = 0.05,
+    risk: float | None = 0.05,
     confidence: float = 0.95,
     budget_seconds: float = 600,
     seed: int = 0,
     *,
     name: str = "specialist",
     never: Sequence[str] = (),
+    descriptions: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     cache: Path | None = None,
 ) -> Specialist:
@@ -56,12 +56,14 @@ def train(
         task: "classification".
         backbone: "auto" tries everything and keeps the smallest that is as good as the best; "tfidf", "static",
             "encoder" (frozen) and "finetune" ask for one method; a folder or a hub name is another encoder for "auto".
-        risk: of the answers that are kept at most this share may disagree with the reference ...
+        risk: of the answers that are kept at most this share may disagree with the reference ... None asks for no
+            promise: no rows are set aside to certify it, all of them train, and no answer is kept.
         confidence: ... with this confidence over draws of the calibration rows.
         budget_seconds: for training all rungs; export, calibration and evaluation come on top, usually some seconds.
         seed: of everything random.
         name: of the specialist.
         never: labels whose answers are never kept.
+        descriptions: what labels mean, in a few words; with few rows they help to learn what belongs to a label.
         progress: called as progress(stage, done, total).
         cache: folder for what a later training can use again; None keeps nothing.
 
@@ -76,9 +78,10 @@ def train(
 
     began = time.monotonic()
     with EnergyMeter() as meter:
-        dataset = _prepared(data, seed)
+        dataset = _prepared(data, seed, certified=risk is not None)
         labels = _task(dataset, never)
-        climb = _climb(dataset, labels, backbone, risk, 1 - confidence, budget_seconds, seed, progress or silent, cache)
+        options = (backbone, risk, 1 - confidence, budget_seconds, seed, progress or silent, cache)
+        climb = _climb(dataset, labels, descriptions or {}, *options)
         climb.run(plan(backbone), settle=backbone not in RECIPES[1:])
         meter.lap()  # counters of energy wrap around, so a long training is read in between
         made = candidates(climb.rungs, climb.judging)
@@ -98,21 +101,19 @@ def train(
         "energy_source": meter.description,
         "libraries": {each: importlib.metadata.version(each) for each in _RECORDED},
     }
-    specialist = _certified(
-        Specialist(name=name, task=labels, tiers=_tiers(final, first), provenance=provenance),
-        climb.judging,
-        evidence(final, first, climb.judging),
-        dataset.part("calibration"),
-    )
+    specialist = Specialist(name=name, task=labels, tiers=_tiers(final, first), provenance=provenance)
+    if risk is not None:
+        dev = evidence(final, first, climb.judging)
+        specialist = _certified(specialist, risk, 1 - confidence, dev, dataset.part("calibration"))
     report = evaluate(specialist, dataset, seed=seed, suspicious=suspicious)
     return replace(specialist, report=report.as_dict())
 
 
-def _check(task: str, risk: float, confidence: float, budget_seconds: float) -> None:
+def _check(task: str, risk: float | None, confidence: float, budget_seconds: float) -> None:
     if task != "classification":
         raise InputError(f"task is {task!r}; this version of shoal trains 'classification'.")
     for name, value, usual in (("risk", risk, "0.05"), ("confidence", confidence, "0.95")):
-        if not 0 < value < 1:
+        if value is not None and not 0 < value < 1:
             raise InputError(f"{name} is {value}; it must lie between 0 and 1, both excluded. {usual} is usual.")
     if not (budget_seconds > 0 and math.isfinite(budget_seconds)):
         raise InputError(f"budget_seconds is {budget_seconds}; it must be a number of seconds above 0, such as 600.")
@@ -124,11 +125,20 @@ def _require_extra() -> None:
         raise EnvironmentProblem(f"{NEEDS_TRAIN} ({', '.join(missing)} cannot be imported)")
 
 
-def _prepared(data: Source, seed: int) -> Dataset:
+def _prepared(data: Source, seed: int, *, certified: bool) -> Dataset:
     """Read, check and split; rows that would leak from training into later parts are left out."""
     dataset = tables.read(data)
     tables.check(dataset).raise_on_errors()
-    dataset = tables.split(dataset, seed=seed, drop_leaks=True)
+    if not certified:
+        rows = (replace(row, split="train") if row.split == "calibration" else row for row in dataset.rows)
+        dataset = replace(dataset, rows=tuple(rows))
+    dataset = tables.split(dataset, seed=seed, drop_leaks=True, calibrate=certified)
+    learnt = {row.label for row in dataset.part("train").rows}
+    if len(learnt) < 2:
+        raise DataError(
+            f"{len(dataset.part('train'))} rows are left to train on, of {len(learnt)} labels; at least two labels are "
+            "needed. Rows that repeat a dev, calibration or test row, almost or exactly, are left out: give others."
+        )
     for part in ("dev", "test"):
         if len(dataset.part(part)) == 0:
             raise DataError(
@@ -148,8 +158,9 @@ def _task(dataset: Dataset, never: Sequence[str]) -> Classification:
 def _climb(
     dataset: Dataset,
     task: Classification,
+    descriptions: Mapping[str, str],
     backbone: str,
-    risk: float,
+    risk: float | None,
     delta: float,
     budget_seconds: float,
     seed: int,
@@ -157,6 +168,7 @@ def _climb(
     cache: Path | None,
 ) -> "Climb":
     """Make the ladder ready: training rows, dev rows, encoder."""
+    from shoal.training.heads import phrases
     from shoal.training.judging import Judging
     from shoal.training.ladder import Climb
 
@@ -175,7 +187,7 @@ def _climb(
         backbone=resolve(backbone),
         texts=texts,
         targets=targets,
-        labels=len(task.labels),
+        names=phrases(task.labels, descriptions),
         judging=judging,
         seed=seed,
         budget_seconds=budget_seconds,
@@ -211,7 +223,8 @@ def _tiers(final: "Candidate", first: "First | None") -> tuple[Any, ...]:
 
 def _certified(
     specialist: Specialist,
-    judging: "Judging",
+    risk: float,
+    delta: float,
     dev: tuple[NDArray[np.floating], NDArray[np.bool_]],
     calibration: Dataset,
 ) -> Specialist:
@@ -221,9 +234,9 @@ def _certified(
     chosen on what the dev rows said before any head learnt from them.
     """
     texts, targets = _numbered(calibration)
-    thresholds = judging.grid(*dev)
     confidence, correct = _evidence(specialist, texts, targets)
-    certificate = certify(confidence, correct, risk=judging.risk, delta=judging.delta, grid=thresholds)
+    thresholds = grid(*dev, rows=len(texts), risk=risk, delta=delta)
+    certificate = certify(confidence, correct, risk=risk, delta=delta, grid=thresholds)
     last = replace(specialist.tiers[-1], threshold=certificate.threshold)
     tiers = (*specialist.tiers[:-1], last) if certificate.certified else (last,)
     return replace(specialist, tiers=tiers, certificate=certificate)

@@ -1,0 +1,139 @@
+"""Linear heads on frozen embeddings: multinomial logistic regression, and how strongly it is held back.
+
+With few rows a label, what a label is called says much of what belongs to it: its name, put through the encoder like
+any text, then stands beside the rows as one more (on Banking77 with five rows a label: 80 % right instead of 77 %). It
+is tried wherever rows are few and kept where cross-validation or the dev rows approve.
+"""
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+# scikit-learn ships no types.
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.calibration import fit_temperature, log_softmax
+
+Floats = NDArray[np.floating]
+Targets = NDArray[np.integer]
+
+_STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)  # inverse regularisation C, tried from left to right while it gets better
+_FEW_STRENGTHS = (3.0, 10.0, 50.0)
+_USUAL = 10.0  # without rows to choose on
+_ITERATIONS = 200
+_ABSENT = -20.0  # bias of labels without a training row
+_NAMED = 64  # rows a label up to which the names of the labels are tried
+_FEW = 20  # rows a label up to which cross-validation chooses, since the dev rows are too few to
+_FOLDS = 4
+
+
+class Head(NamedTuple):
+    """A linear head: weight [d, L] and bias [L]."""
+
+    weight: Floats
+    bias: Floats
+
+
+class Plan(NamedTuple):
+    """How a head is to be fitted: inverse regularisation C, and whether the labels' names are rows too."""
+
+    strength: float = _USUAL
+    named: bool = False
+
+
+def phrases(labels: Sequence[str], descriptions: Mapping[str, str]) -> list[str]:
+    """Say each label in words: "card_arrival" becomes "card arrival", followed by its description if it has one."""
+    spaced = (re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label)).strip() for label in labels)
+    return [
+        ": ".join(filter(None, (words, descriptions.get(label)))) for words, label in zip(spaced, labels, strict=True)
+    ]
+
+
+def names_help(rows: int, labels: int) -> bool:
+    """Whether there are so few rows that the names of the labels are worth trying."""
+    return rows <= _NAMED * labels
+
+
+def choose(
+    train: Floats, targets: Targets, dev: Floats, dev_targets: Targets, names: Floats | None, labels: int
+) -> Plan:
+    """Choose how to fit a head on embeddings [n, d] with targets [n], by log-loss at the best temperature.
+
+    Args:
+        train: embeddings of the training rows.
+        targets: their label numbers.
+        dev: embeddings of the dev rows.
+        dev_targets: their label numbers.
+        names: embeddings of the labels' names [L, d]; None does not try them.
+        labels: L.
+    """
+    if len(train) + len(dev) <= _FEW * labels:
+        rows, wanted = np.concatenate([train, dev]), np.concatenate([targets, dev_targets])
+        return min(
+            (Plan(*one) for one in product(_FEW_STRENGTHS, (False, True)) if names is not None or not one[1]),
+            key=lambda plan: _cross_validated(rows, wanted, names, labels, plan),
+        )
+    if len(dev) < labels:
+        return Plan()
+    best: tuple[float, Plan] | None = None
+    for named in (False, True) if names is not None else (False,):
+        for strength in _STRENGTHS:
+            plan = Plan(strength, named)
+            head = fitted(train, targets, names, labels, plan)
+            loss = _log_loss(dev @ head.weight + head.bias, dev_targets)
+            if best is not None and best[1].named == named and loss >= best[0]:
+                break
+            if best is None or loss < best[0]:
+                best = (loss, plan)
+    assert best is not None
+    return best[1]
+
+
+def fitted(train: Floats, targets: Targets, names: Floats | None, labels: int, plan: Plan) -> Head:
+    """Fit a head on embeddings [n, d] with targets [n]; see `choose`."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    if plan.named and names is not None:
+        train, targets = np.concatenate([train, names]), np.concatenate([targets, np.arange(labels)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return linear(LogisticRegression(C=plan.strength, max_iter=_ITERATIONS).fit(train, targets), labels)
+
+
+def linear(model: Any, labels: int) -> Head:
+    """Weight and bias of a fitted logistic regression; of two labels each gets half of the difference."""
+    coefficients, intercepts = model.coef_, model.intercept_
+    if len(intercepts) == 1:
+        coefficients = np.concatenate([-coefficients / 2, coefficients / 2])
+        intercepts = np.concatenate([-intercepts / 2, intercepts / 2])
+    weight = np.zeros((coefficients.shape[1], labels))
+    bias = np.full(labels, _ABSENT)
+    weight[:, model.classes_] = coefficients.T
+    bias[model.classes_] = intercepts
+    return Head(weight, bias)
+
+
+def _cross_validated(rows: Floats, targets: Targets, names: Floats | None, labels: int, plan: Plan) -> float:
+    """Log-loss of rows that the head had not seen; each label's rows are dealt out over the folds in turn."""
+    order = np.argsort(targets, kind="stable")
+    fold = np.empty(len(targets), np.intp)
+    fold[order] = np.arange(len(targets)) % _FOLDS
+    logits = np.zeros((len(targets), labels))
+    for number in range(_FOLDS):
+        out = fold == number
+        head = fitted(rows[~out], targets[~out], names, labels, plan)
+        logits[out] = rows[out] @ head.weight + head.bias
+    # A label with one row says nothing of heads that have not seen it.
+    told = np.bincount(targets, minlength=labels)[targets] > 1
+    return _log_loss(logits[told], targets[told])
+
+
+def _log_loss(logits: Floats, targets: Targets) -> float:
+    chances = log_softmax(logits, fit_temperature(logits, targets))
+    return -float(chances[np.arange(len(targets)), targets].mean()) if len(targets) else 0.0
