@@ -68,7 +68,7 @@ def test_quality_over_all_rows(report):
     assert report.metrics.accuracy.value == 0.9  # exactly: a gate may ask for just that
     for estimate in (report.metrics.accuracy, report.metrics.macro_f1, report.metrics.brier, report.metrics.nll):
         assert estimate.low < estimate.value < estimate.high
-    assert report.metrics.ece.low <= report.metrics.ece.value
+    assert report.metrics.ece.low <= report.metrics.ece.value <= report.metrics.ece.high
     assert report.data.rows == {"test": 120}
     assert report.data.tested == 120
 

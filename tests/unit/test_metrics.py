@@ -178,15 +178,31 @@ def test_bootstrap_of_macro_f1_holds_the_value_and_leaves_absent_labels_out():
     assert (perfect.low, perfect.value, perfect.high) == (1.0, 1.0, 1.0)
 
 
-def test_reflected_interval_of_a_calibration_error_is_not_above_its_value():
+def test_a_calibration_error_is_estimated_without_what_chance_adds():
     rng = np.random.default_rng(5)
     confidence = rng.random(400)
-    correct = rng.random(400) < confidence
-    statistic = metrics.ece_of(confidence, correct)
-    plain = metrics.bootstrap(statistic, 400, seed=0)
-    reflected = metrics.bootstrap(statistic, 400, seed=0, reflect=True)
-    assert (plain.low + plain.high) / 2 > plain.value  # the bias that reflection answers
-    assert 0 <= reflected.low <= reflected.value
+    honest = metrics.ece_estimate(confidence, rng.random(400) < confidence, seed=0)
+    assert honest.low <= 0.005 and honest.value < 0.03 < metrics.ece(confidence, rng.random(400) < confidence)
+    assert honest.value < honest.high
+    shifted = rng.random(4000) < 0.6
+    wrong = metrics.ece_estimate(np.full(4000, 0.9), shifted, seed=0)
+    assert wrong.value == pytest.approx(metrics.ece(np.full(4000, 0.9), shifted), rel=0.01)
+    assert 0.27 < wrong.low < wrong.value < wrong.high < 0.33
+    assert wrong == metrics.ece_estimate(np.full(4000, 0.9), shifted, seed=0)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_calibration_error_of_one_row_is_an_interval_all_the_same(right):
+    one = metrics.ece_estimate(np.array([0.9]), np.array([right]), seed=0)
+    assert 0 <= one.low <= one.value <= one.high < 2
+    none = metrics.ece_estimate(np.array([1.0, 1.0]), np.array([True, True]), seed=0)
+    assert (none.low, none.value, none.high) == (0.0, 0.0, 0.0)
+
+
+def test_a_classwise_calibration_error_stays_inside_its_interval():
+    estimate = metrics.classwise_ece_estimate(PROBABILITIES, TARGETS, seed=0)
+    assert 0 <= estimate.low <= estimate.value <= estimate.high
+    assert estimate.value <= metrics.classwise_ece(PROBABILITIES, TARGETS) * 1.05
 
 
 # --- two models

@@ -122,14 +122,14 @@ def _metrics(judged: Judgement, targets: Indices, correct: Bools, labels: int, s
     rows = len(targets)
     posterior = judged.posterior
 
-    def interval(statistic: metrics.Statistic, *, reflect: bool = False, resamples: int = 1000) -> Estimate:
-        return metrics.bootstrap(statistic, rows, seed=seed, resamples=resamples, reflect=reflect)
+    def interval(statistic: metrics.Statistic) -> Estimate:
+        return metrics.bootstrap(statistic, rows, seed=seed)
 
     return Metrics(
         accuracy=interval(metrics.mean_of(correct)),
         macro_f1=interval(metrics.macro_f1_of(targets, judged.label, labels)),
-        ece=interval(metrics.ece_of(judged.confidence, correct), reflect=True),
-        classwise_ece=interval(metrics.classwise_ece_of(posterior, targets), reflect=True, resamples=200),
+        ece=metrics.ece_estimate(judged.confidence, correct, seed=seed),
+        classwise_ece=metrics.classwise_ece_estimate(posterior, targets, seed=seed),
         brier=interval(metrics.mean_of(metrics.squared_errors(posterior, targets))),
         nll=interval(metrics.mean_of(metrics.log_losses(posterior, targets))),
     )
@@ -144,9 +144,7 @@ def _accepted(judged: Judgement, correct: Bools, seed: int) -> Accepted:
         errors=errors,
         coverage=Estimate(rows / len(kept), *metrics.wilson(rows, len(kept))),
         risk=Estimate(errors / rows, *metrics.clopper_pearson(errors, rows)) if rows else None,
-        ece=metrics.bootstrap(metrics.ece_of(judged.confidence[kept], correct[kept]), rows, seed=seed, reflect=True)
-        if rows
-        else None,
+        ece=metrics.ece_estimate(judged.confidence[kept], correct[kept], seed=seed) if rows else None,
         reasons={reason: int(count) for reason, count in zip(_REASONS, reasons, strict=True) if count},
     )
 

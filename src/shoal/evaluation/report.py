@@ -11,12 +11,12 @@ SCHEMA = 1
 
 
 class Metrics(msgspec.Struct, frozen=True):
-    """Over all test rows, kept or not, each with a 95 % bootstrap interval.
+    """Over all test rows, kept or not, each with a 95 % interval.
 
     Attributes:
         accuracy: share of right labels.
         macro_f1: mean F1 over labels.
-        ece: expected calibration error, adaptive bins.
+        ece: expected calibration error, adaptive bins, without what chance adds (`shoal.metrics.ece_estimate`).
         classwise_ece: the same of every label's probability, averaged.
         brier: multi-class Brier score in [0, 2].
         nll: negative log-likelihood in nats.

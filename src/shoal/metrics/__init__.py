@@ -16,7 +16,7 @@ from shoal.metrics.classification import (
     squared_errors,
 )
 from shoal.metrics.paired import PairedComparison, compare, mcnemar, paired_lower_bound
-from shoal.metrics.reliability import Bin, classwise_ece, classwise_ece_of, ece, ece_of, reliability
+from shoal.metrics.reliability import Bin, classwise_ece, classwise_ece_estimate, ece, ece_estimate, reliability
 from shoal.metrics.resampling import Estimate, Statistic, bootstrap, mean_of
 from shoal.metrics.selective import RiskCoverage, auroc, fpr_at_95, risk_coverage
 
@@ -33,13 +33,13 @@ __all__ = [
     "bootstrap",
     "brier",
     "classwise_ece",
-    "classwise_ece_of",
+    "classwise_ece_estimate",
     "clopper_pearson",
     "clopper_pearson_upper",
     "compare",
     "confusion",
     "ece",
-    "ece_of",
+    "ece_estimate",
     "fpr_at_95",
     "log_losses",
     "macro_f1",

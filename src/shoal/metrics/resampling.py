@@ -32,7 +32,6 @@ def bootstrap(
     seed: int,
     resamples: int = 1000,
     level: float = 0.95,
-    reflect: bool = False,
 ) -> Estimate:
     """Interval of a statistic over rows drawn with replacement (Efron 1979).
 
@@ -42,8 +41,6 @@ def bootstrap(
         seed: of the draws.
         resamples: number of draws.
         level: coverage of the interval.
-        reflect: take the basic interval (2 value - quantiles, not below 0, stretched to hold the value) instead of the
-            percentile one. For calibration errors: resampling inflates them, its noise adding to absolute values.
     """
     value = value_of(statistic, rows)
     rng = np.random.default_rng(seed)
@@ -51,8 +48,6 @@ def bootstrap(
     drawn = [statistic(_draw(rng, min(block, resamples - start), rows)) for start in range(0, resamples, block)]
     tail = (1 - level) / 2
     low, high = (float(edge) for edge in np.quantile(np.concatenate(drawn), [tail, 1 - tail]))
-    if reflect:
-        low, high = max(0.0, 2 * value - high), max(value, 2 * value - low)
     return Estimate(value, low, high)
 
 

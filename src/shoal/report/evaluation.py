@@ -71,14 +71,20 @@ def metric_rows(report: Report) -> list[tuple[str, str, str]]:
         ("macro-F1, %", found.macro_f1),
         ("coverage (kept), %", report.accepted.coverage),
         ("risk (wrong of kept), %", report.accepted.risk),
-        ("calibration error, %", found.ece),
-        ("calibration error of the kept, %", report.accepted.ece),
+        ("calibration error beyond chance, %", found.ece),
+        ("calibration error of the kept beyond chance, %", report.accepted.ece),
     ]
     rows = [(name, f"{100 * one.value:.1f}", span(one)) for name, one in shares if one is not None]
     rows += [
+        (
+            "classwise calibration error beyond chance, %",
+            f"{100 * found.classwise_ece.value:.2f}",
+            span(found.classwise_ece, digits=2),
+        )
+    ]
+    rows += [
         (name, f"{one.value:.3f}", span(one, 1.0, 3))
         for name, one in (
-            ("classwise calibration error", found.classwise_ece),
             ("Brier score", found.brier),
             ("log-loss, nats", found.nll),
         )
