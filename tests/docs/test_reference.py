@@ -1,5 +1,6 @@
 """The reference pages say what the code does: commands, error codes, metrics."""
 
+import json
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import shoal.gateway.exchange
 import shoal.serving  # noqa: F401 - its errors are under ShoalError too
 from shoal import config
+from shoal.calibration import thresholds
 from shoal.errors import ShoalError
 from shoal.gateway.telemetry import Telemetry
 from shoal.ledger import Ledger
@@ -87,6 +89,18 @@ def test_every_metric_is_documented_with_kind_and_labels(tmp_path: Path) -> None
 def test_every_decision_is_named() -> None:
     page = (REFERENCE / "metrics.md").read_text(encoding="utf-8")
     assert not [outcome for outcome in get_args(Outcome) if f"`{outcome}`" not in page]
+
+
+def test_the_thresholds_are_as_good_as_their_module_says() -> None:
+    measured = {
+        one["grid"]: f"{100 * one['coverage']:.1f} %"
+        for one in json.loads((ROOT / "bench" / "results" / "threshold_grid.json").read_text())["results"]
+        if (one["data"], one["scorer"], one["alpha"], one["calibration_rows"])
+        == ("banking77", "frozen-minilm", 0.03, 1000)
+    }
+    chosen, strict = measured["product: 40 points from the clearest pass"], measured["10 quantiles from the strict end"]
+    said = " ".join((thresholds.__doc__ or "").split())
+    assert f"this certified {chosen} of the traffic on average, ten quantiles from the strict end {strict}." in said
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda path: str(path.relative_to(ROOT)))

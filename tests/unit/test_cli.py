@@ -18,6 +18,7 @@ import typer
 from shoal import __version__, training
 from shoal.cli import app, main
 from shoal.errors import GateFailed
+from shoal.training.backbone import RECIPES
 
 GOLDEN = Path(__file__).parents[1] / "data" / "artifact_v1"
 ROWS = GOLDEN.with_name("artifact_v1_rows.csv")
@@ -82,6 +83,11 @@ def test_help_fits_a_screen_and_shows_an_example(shoal: Shoal, path: tuple[str, 
         assert 5 < len(lines) <= 40
         assert max(map(len, lines)) <= 100
         assert ("Example: shoal " if path else "Start here:  shoal new ") in ended.output
+
+
+def test_the_help_of_train_names_every_backbone(shoal: Shoal) -> None:
+    text = " ".join(shoal("train", "--help").output.replace("│", " ").split())
+    assert f"{', '.join(RECIPES)}, a folder or a hub name" in text
 
 
 def test_there_are_the_commands_that_the_guide_names() -> None:

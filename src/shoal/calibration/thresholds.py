@@ -3,7 +3,7 @@
 The fixed sequence stops at its first failure, so where it starts decides its power: the strictest threshold keeps so
 few rows that one unlucky error ends the walk. The start is therefore put where the dev rows expect the clearest pass,
 and the walk goes from there to "keep everything" in steps of equal traffic. On Banking77 (frozen encoder, 1,000
-calibration rows, 3 % risk) this certified 77 % of the traffic on average, a start at the strict end 41 %.
+calibration rows, 3 % risk) this certified 78.0 % of the traffic on average, ten quantiles from the strict end 43.1 %.
 """
 
 import numpy as np

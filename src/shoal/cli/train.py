@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shoal.models import Specialist
     from shoal.registry import Registry
 
+_BACKBONE = "With --data: auto, tfidf, static, encoder, finetune, a folder or a hub name of an encoder."
 _JSON = typer.Option("--json", help="Print the figures as JSON.")
 
 
@@ -46,7 +47,7 @@ def register(app: typer.Typer) -> None:
         project: Annotated[Path, PROJECT] = Path("shoal.toml"),
         data: Annotated[Path | None, typer.Option(help="Without a project: CSV, JSON Lines or Parquet.")] = None,
         out: Annotated[Path | None, typer.Option(help="With --data: the model folder to write.")] = None,
-        backbone: Annotated[str, typer.Option(help="With --data: auto, static, encoder, finetune, a folder.")] = "auto",
+        backbone: Annotated[str, typer.Option(help=_BACKBONE)] = "auto",
         risk: Annotated[float, typer.Option(help="With --data: promised share of wrong kept answers.")] = 0.05,
         confidence: Annotated[float, typer.Option(help="With --data: confidence of that promise.")] = 0.95,
         budget: Annotated[float, typer.Option(help="With --data: seconds that training may take.")] = 600.0,
