@@ -1,5 +1,6 @@
 """Real `shoal serve` processes on free ports, real specialists, and an upstream that misbehaves on demand."""
 
+import base64
 import contextlib
 import csv
 import http.client
@@ -31,7 +32,7 @@ TRAINING = """
 import sys, shoal
 data, out = sys.argv[1:]
 for name, file, risk, seed in [("urgency", "urgency", 0.2, 0), ("urgency-b", "urgency", 0.2, 1),
-                               ("sentiment", "sentiment", 0.2, 0)]:
+                               ("sentiment", "sentiment", 0.35, 0)]:
     shoal.train(f"{data}/{file}.csv", backbone="tfidf", risk=risk, seed=seed).save(f"{out}/{name}")
 """
 
@@ -66,7 +67,11 @@ class Response:
 
 
 def ask(
-    port: int, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    port: int,
+    method: str,
+    path: str,
+    body: bytes | Iterator[bytes] | None = None,
+    headers: dict[str, str] | None = None,
 ) -> Response:
     """Send one request by the standard library, which changes nothing about it."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=BOUND_S)
@@ -74,6 +79,7 @@ def ask(
         connection.request(method, path, body, {"content-type": "application/json", **(headers or {})})
         answer = connection.getresponse()
         got = {name.lower(): value for name, value in answer.getheaders()}
+        assert len(got) == len(answer.getheaders()), f"a header is there twice: {answer.getheaders()}"
         try:
             return Response(answer.status, got, answer.read())
         except http.client.IncompleteRead as error:
@@ -91,8 +97,15 @@ class Upstream:
         self.port = int(self.process.stdout.readline())
         self.base_url = f"http://127.0.0.1:{self.port}/v1"
 
+    def ask(self, method: str, path: str, body: bytes | None = None) -> Response:
+        return ask(self.port, method, path, body)
+
     def seen(self) -> list[dict[str, Any]]:
-        return ask(self.port, "GET", "/seen").json
+        return self.ask("GET", "/seen").json
+
+    def asked(self) -> list[bytes]:
+        """Return the bodies of all requests so far."""
+        return [base64.b64decode(one["body"]) for one in self.seen()]
 
     def close(self) -> None:
         self.process.kill()
@@ -123,6 +136,10 @@ class Gateway:
     def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Response:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return ask(self.port, "POST", path, raw, headers)
+
+    def post_chunks(self, path: str, pieces: list[bytes]) -> Response:
+        """Send a body whose length nobody says beforehand."""
+        return ask(self.port, "POST", path, iter(pieces))
 
     def predict(self, name: str, inputs: Any, **fields: Any) -> Response:
         return self.post(f"/v1/specialists/{name}/predict", {"inputs": inputs, **fields})
@@ -216,6 +233,11 @@ class Project:
             return ledger.review_queue(limit=10_000)
 
 
+@pytest.fixture(scope="session", name="until")
+def until_fixture() -> Callable[[Callable[[], Any], str], Any]:
+    return until
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders urgency, urgency-b (trained otherwise) and sentiment."""
@@ -273,16 +295,16 @@ class Desk:
     upstream: Upstream
 
 
-# The larger models that settle no doubt: name, the model asked for, and the code that says why not.
+# The larger models that settle no doubt, and what they are told to be.
 FAULTS = {
-    "down": ("fine", "llm_unavailable"),
-    "slow": ("slow", "llm_timeout"),
-    "error-500": ("error-500", "llm_error"),
-    "error-429": ("error-429", "llm_error"),
-    "garbage": ("garbage", "llm_error"),
-    "cut": ("cut", "llm_unavailable"),
-    "huge": ("huge", "llm_error"),
-    "nonsense": ("label:purple", "llm_error"),
+    "down": "fine/down",
+    "late": "slow/2",
+    "http-500": "error-500/2",
+    "http-429": "error-429/2",
+    "garbled": "garbage/2",
+    "broken": "cut/2",
+    "oversized": "huge/2",
+    "nonsense": "label:purple",
 }
 
 
@@ -304,9 +326,9 @@ def desk(
     parts = ['[project]\nname = "desk"\n', llm("default", upstream.base_url, "fine", timeout_s=2)]
     parts += [llm("positive", upstream.base_url, "label:positive"), specialist("sentiment", "few.csv", "positive")]
     parts += [specialist("urgency", str(DATA / "urgency.csv"), "review"), specialist("quiet", "few.csv", "none")]
-    for name, (model, _) in FAULTS.items():
+    for name, model in FAULTS.items():
         base_url = f"http://127.0.0.1:{closed_port}/v1" if name == "down" else upstream.base_url
-        parts += [llm(name, base_url, model, timeout_s=2 if name == "slow" else BOUND_S)]
+        parts += [llm(name, base_url, model, timeout_s=2 if name == "late" else BOUND_S)]
         parts += [specialist(f"with-{name}", "few.csv", name)]
     project = Project(folder, "\n".join(parts))
     project.publish("urgency", trained / "urgency", champion=True)

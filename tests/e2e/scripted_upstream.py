@@ -12,7 +12,7 @@
     held            answers when GET /release is asked
     label:NAME      answers any question with {"label": "NAME"}
 
-GET /release lets go of what is held.
+A name may go on after a slash, which changes nothing: "slow/2" is as slow. GET /release lets go of what is held.
 GET /seen tells what has come: method, path, headers, body of each request, and whether its client left before the end.
 """
 
@@ -67,7 +67,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
     }
     SEEN.append(record)
     asked = json.loads(body)
-    model = asked["model"]
+    model = asked["model"].partition("/")[0]
     try:
         return await act(request, model, bool(asked.get("stream")))
     except (asyncio.CancelledError, ConnectionError):
