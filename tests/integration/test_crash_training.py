@@ -142,10 +142,12 @@ def test_killed_from_outside_the_command_line_still_works_and_the_next_training_
 ) -> None:
     project = tmp_path / "project"
     subprocess.run(["cp", "-r", base, project], check=True)
-    silent = subprocess.DEVNULL
-    process = subprocess.Popen([SHOAL, "train"], cwd=project, env=ONE_THREAD, stdout=silent, stderr=silent)
+    silent, scratch = subprocess.DEVNULL, tmp_path / "scratch"
+    scratch.mkdir()
+    environment = {**ONE_THREAD, "TMPDIR": str(scratch)}
+    process = subprocess.Popen([SHOAL, "train"], cwd=project, env=environment, stdout=silent, stderr=silent)
     deadline = time.monotonic() + 60
-    while not any(project.glob(".shoal-*/*")):  # it has begun to save
+    while not any(scratch.glob("shoal-*/*")):  # it has begun to save
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
@@ -156,6 +158,7 @@ def test_killed_from_outside_the_command_line_still_works_and_the_next_training_
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    assert {entry.name for entry in project.iterdir()} == {entry.name for entry in base.iterdir()}
     (version,) = json.loads(shoal("versions", "--json"))
     assert (version["version"], version["aliases"]) == ("v1", ["champion"])
     assert json.loads(shoal("predict", "intent", "when do you open on sundays"))["label"] == "hours"

@@ -57,12 +57,17 @@ def test_temperature_is_the_minimum_of_the_log_loss(true_temperature):
         method="bounded",
         options={"xatol": 1e-9},
     )
-    assert found == pytest.approx(math.exp(best.x), rel=1e-4)
+    assert found == pytest.approx(math.exp(best.x), rel=2e-3)  # the prior weighs half a row of 4,000
     assert found == pytest.approx(true_temperature, rel=0.1)
 
 
-def test_temperature_stays_finite_when_every_row_is_right_and_is_one_without_rows():
-    assert 0.01 < fit_temperature(np.eye(3) * 5, np.arange(3)) < 1
+def test_temperature_stays_usable_when_every_row_is_right_and_is_one_without_rows():
+    rng = np.random.default_rng(0)
+    logits = np.abs(rng.normal(size=(10, 1))) * np.eye(3)[rng.integers(0, 3, 10)]
+    found = fit_temperature(logits, logits.argmax(axis=1))
+    confidence = softmax(logits, found).max(axis=1)
+    assert 0.1 < found < 1
+    assert len(np.unique(confidence.round(6))) == 10  # still surer of some than of others
     assert fit_temperature(np.zeros((0, 3)), np.zeros(0, dtype=int)) == 1.0
 
 

@@ -137,7 +137,7 @@ def _train_one(project: "Project", registry: "Registry", name: str, config: "Spe
         )
     report = _report(specialist)
     verdict = gate.check(report, config.gate, _champion_pairs(registry, name, specialist, dataset.part("test")))
-    with tempfile.TemporaryDirectory(prefix=".shoal-", dir=project.root) as scratch:
+    with tempfile.TemporaryDirectory(prefix="shoal-") as scratch:
         folder = Path(scratch) / name
         specialist.save(folder, documents=_documents(report, verdict))
         version = registry.publish(name, folder, report=_headline(report, verdict))
