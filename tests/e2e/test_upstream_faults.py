@@ -65,7 +65,8 @@ def test_a_fault_passed_through_is_clear(desk: Any, upstream: Any, model: str, s
         assert response.error["type"] == "upstream_error"
         assert "'default'" in response.error["message"]
     row = desk.project.row(response.headers["x-request-id"])
-    assert response.headers.get("x-shoal-decision") == ("failed" if own else None)
+    assert response.headers["x-shoal-decision"] == "failed"
+    assert response.headers["x-shoal-route"] == "llm:default"
     assert (row.outcome, row.reason, row.status, row.llm) == ("failed", reason, status, "default")
     assert row.error
     assert row.stream is stream

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from shoal.errors import LLMUnavailable
 from shoal.gateway import LLM, Desk, create_app
 from shoal.ledger import Inference, Ledger
 from shoal.llm import Breaker, Upstream
@@ -123,3 +124,20 @@ async def test_the_header_of_a_request_passed_through_says_what_the_ledger_says(
     assert (row.outcome, row.status, row.input_tokens) == (outcome, status, 11)
     assert answered.all(b"x-own") == [b"1"]
     assert answered.all(b"date") == []  # the server adds the one date of a response
+
+
+async def test_an_error_of_the_gateway_says_so_too() -> None:
+    class Away(Dated):
+        @asynccontextmanager
+        async def forward(self, method: str, path: str, *, headers: Any, body: bytes) -> AsyncGenerator[Upstream]:
+            raise LLMUnavailable("LLM 'large' cannot be reached")
+            yield
+
+    endpoint: Any = Away(0)
+    desk = Desk(Engine(), {"large": LLM(endpoint)})
+    answered = await ask(desk, "POST", "/v1/chat/completions", b'{"model": "large"}')
+    assert (answered.status, json.loads(answered.body)["error"]["code"]) == (503, "llm_unavailable")
+    assert answered.all(b"x-shoal-decision") == [b"failed"]
+    assert answered.all(b"x-shoal-route") == [b"llm:large"]
+    assert counted(desk, "shoal_requests_total") == {("/v1/chat/completions", "503"): 1}
+    assert counted(desk, "shoal_decisions_total") == {("failed", "large"): 1}

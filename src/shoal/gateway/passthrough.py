@@ -31,7 +31,7 @@ class PassThrough:
         Raises:
             RequestError: the body is not JSON with a model.
             NotFoundError: nobody answers for that model.
-            ShoalError: the LLM cannot be reached, fell silent, or gave no usable answer.
+            ShoalError: the LLM fell silent or broke off in the middle of its answer.
         """
         body = await exchange.json_body(self._desk.max_body_bytes)
         await self.forward(exchange, body, wire.parse_model(body))
@@ -54,7 +54,9 @@ class PassThrough:
             raise
         except ShoalError as error:
             problem, status = (error.code, error.message), exchange.status or error.http_status
-            raise
+            if exchange.status:
+                raise  # too late for an answer: the connection is cut
+            await exchange.refuse(error, _headers(llm, b"failed"))
         except Exception as error:
             problem, status = (ShoalError.code, f"the server failed ({type(error).__name__})"), exchange.status or 500
             raise
@@ -93,8 +95,7 @@ class PassThrough:
             return upstream.status
 
     async def _begin(self, exchange: Exchange, llm: LLM, upstream: Upstream) -> None:
-        decision = b"failed" if upstream.status >= 400 else b"passed_through"
-        own = [(b"x-shoal-decision", decision), (b"x-shoal-route", b"llm:" + llm.endpoint.name.encode())]
+        own = _headers(llm, b"failed" if upstream.status >= 400 else b"passed_through")
         if not any(name == b"x-request-id" for name, _ in upstream.headers):
             own.append((b"x-request-id", exchange.id.encode()))
         # The server dates every response; a second date would make the header a list, which it may not be.
@@ -114,6 +115,10 @@ class PassThrough:
         if (default := default_llm(llms)) is not None:
             return default
         raise self._desk.no_model(model)
+
+
+def _headers(llm: LLM, decision: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"x-shoal-decision", decision), (b"x-shoal-route", b"llm:" + llm.endpoint.name.encode())]
 
 
 def _renamed(body: bytes, model: str) -> bytes:
