@@ -24,6 +24,7 @@ BENCHMARKS = {
     "guarantee": ("guarantee.py", False),
     "cascade_recorded": ("cascade_recorded.py", False),
     "rungs": ("rungs.py", False),
+    "peers": ("peers.py", True),
 }
 
 

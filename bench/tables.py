@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from peers_table import peers
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "bench" / "results"
 PAGES = (ROOT / "docs" / "benchmarks.md", ROOT / "README.md")
@@ -282,6 +284,7 @@ TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "threshold_grid": threshold_grid,
     "inference": inference,
     "http": http,
+    "peers": peers,
 }
 
 
