@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import shoal
-from results import write
+from results import RESULTS, write
 from shoal.calibration import energy
 from shoal.metrics import auroc
 from shoal.models import Specialist
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", choices=("banking77", "clinc150"))
     parser.add_argument("--rungs", nargs="+", choices=RUNGS, default=RUNGS)
+    parser.add_argument("--merge", action="store_true", help="keep the rows of earlier runs that are not run now")
     arguments = parser.parse_args()
     folder = os.environ.get("SHOAL_DATA")
     if not folder:
@@ -46,7 +47,16 @@ def main() -> None:
             for rung in arguments.rungs:
                 results.append(measure(name, rung, rows, foreign, seeds=arguments.seeds))
                 print(json.dumps(results[-1]), flush=True)
+    if arguments.merge:
+        results = earlier(results) + results
     print(f"wrote {write('rungs', results, seed=0)}")
+
+
+def earlier(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows on record that `results` does not replace; each says at which commit it was measured."""
+    done = {(row["data"], row["rung"]) for row in results}
+    record = json.loads((RESULTS / "rungs.json").read_text(encoding="utf-8"))
+    return [{"commit": record["commit"], **row} for row in record["results"] if (row["data"], row["rung"]) not in done]
 
 
 def data_sets(folder: Path) -> Iterator[tuple[str, tuple[Rows, list[str]]]]:

@@ -22,6 +22,7 @@ from shoal.training.judging import Judged, Judging
 from shoal.training.progress import Progress
 
 _LADDER = ("tfidf", "static", "encoder", "finetune")
+_MANY = 5_000  # training rows beyond which the dev rows add too little for training the static rung twice
 _SETTLED = 0.995  # dev accuracy above which a dearer rung has nothing left to win
 
 
@@ -175,7 +176,8 @@ class Climb:
             progress=self.progress,
         )
         logits = fitted.scorer.logits(self.judging.texts)
-        if fitted.settled and self._room_for(time.monotonic() - began):
+        again = fitted.settled and len(self.texts) <= _MANY and self._room_for(time.monotonic() - began)
+        if again:
             texts, targets = self._rows_of_both
             fitted = static.fit(
                 texts,
