@@ -1,6 +1,6 @@
 """shoal beside its peers: the same rows, the same machine, each system in a process and an environment of its own.
 
-    SHOAL_DATA=... python bench/peers.py [--quick] [--data NAME ...] [--systems NAME ...] [--seeds 3] [--bound 3600]
+    SHOAL_DATA=... python bench/peers.py [--quick] [--data NAME ...] [--systems NAME ...] [--seeds 3] [--bound 5400]
 
 Every system is given the same training rows: Banking77 whole, samples of 5, 10 and 20 rows a label, and CLINC150 in
 scope. It makes of them what it likes (shoal and model2vec hold some out themselves). Training may use two cores;
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", choices=[each.name for each in SYSTEMS], metavar="NAME")
     parser.add_argument("--seeds", type=int, default=3, help="samples of few rows a label")
     parser.add_argument("--slow-seeds", type=int, default=1, help="the same for systems that take minutes")
-    parser.add_argument("--bound", type=float, default=3600, help="seconds for one training")
+    parser.add_argument("--bound", type=float, default=5400, help="seconds for one training")
     arguments = parser.parse_args()
     systems = [each for each in SYSTEMS if chosen(each, arguments.systems)]
     results: list[dict[str, Any]] = []

@@ -82,7 +82,8 @@ def peers(results: list[Row]) -> list[str]:
 
 def _table(rows: Sequence[Row]) -> list[str]:
     head = ("system", *(column[0] for column in COLUMNS))
-    cells = [[row["system"], *(shown(row, key) for _, key, shown, _ in COLUMNS)] for row in rows]
+    names = [f"{row['system']}: {row['answers']}" if "answers" in row else row["system"] for row in rows]
+    cells = [[name, *(shown(row, key) for _, key, shown, _ in COLUMNS)] for name, row in zip(names, rows, strict=True)]
     for place, (_, key, _, sign) in enumerate(COLUMNS, start=1):
         figures = [value(row, key) for row in rows]
         known = [each for each in figures if each is not None]

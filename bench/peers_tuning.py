@@ -9,13 +9,13 @@ from typing import Any
 
 from peers_adapters import Answers, Predict, body
 
-LEAST_STEPS = 1000  # of plain fine-tuning, whose default of three epochs is far too little for few rows
-QUICK_STEPS = 10
+LEAST_ROWS = 8000  # seen in plain fine-tuning, whose default of three epochs is far too little for few rows
+QUICK_STEPS = 3
 
 
-def epochs(rows: int, batch: int, usual: int) -> int:
-    """As many epochs as give `LEAST_STEPS`, at least the usual number."""
-    return max(usual, math.ceil(LEAST_STEPS / math.ceil(rows / batch)))
+def epochs(rows: int, usual: int) -> int:
+    """As many epochs as show `LEAST_ROWS` rows, at least the usual number."""
+    return max(usual, math.ceil(LEAST_ROWS / rows))
 
 
 class SetFit:
@@ -64,6 +64,8 @@ class FastFit:
         # Its accuracy script would come from a hub; training does not read it.
         fastfit.train.load_metric = lambda *_, **__: None
         rows = Dataset.from_dict({"text": texts, "label": labels})
+        steps = given["num_train_epochs"] * math.ceil(len(rows) / 32)
+        most = QUICK_STEPS if given["quick"] else given["most_steps"]
         few = rows.select(range(8))  # it insists on rows to evaluate, which nothing here reads
         trainer = fastfit.train.FastFitTrainer(
             model_name_or_path=body(),
@@ -74,7 +76,6 @@ class FastFit:
             per_device_eval_batch_size=64,
             max_text_length=128,
             dataloader_drop_last=False,
-            num_repeats=given["num_repeats"],
             optim="adafactor",
             clf_loss_factor=0.1,
             dataset=DatasetDict({"train": rows, "validation": few, "test": few}),
@@ -84,7 +85,7 @@ class FastFit:
             save_strategy="no",
             report_to=["none"],
             disable_tqdm=True,
-            **({"max_steps": QUICK_STEPS} if given["quick"] else {}),
+            max_steps=min(steps, most),
         )
         trainer.train().save_pretrained(str(folder))
         AutoTokenizer.from_pretrained(body()).save_pretrained(str(folder))
@@ -134,7 +135,7 @@ class Transformers:
         ]
         arguments = TrainingArguments(
             output_dir=str(folder.parent / "checkpoints"),
-            num_train_epochs=epochs(len(rows), 8, 3),
+            num_train_epochs=epochs(len(rows), 3),
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
@@ -202,7 +203,7 @@ class Artifex:
         with rows.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("text", "labels"), *zip(texts, labels, strict=True)])
         model = self.open()
-        count = 1 if given["quick"] else epochs(len(texts), 16, 3)
+        count = 1 if given["quick"] else epochs(len(texts), 3)
         model.train(
             train_dataset_path=str(rows),
             output_path=str(folder / "kept"),
