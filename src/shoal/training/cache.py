@@ -55,7 +55,7 @@ def _keep(path: Path, arrays: Arrays) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _make_room(path.parent, sum(array.nbytes for array in arrays.values()))
         with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, **arrays)  # pyright: ignore[reportArgumentType] - its keyword allow_pickle
         partial.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

@@ -176,8 +176,8 @@ class Climb:
             progress=self.progress,
         )
         logits = fitted.scorer.logits(self.judging.texts)
-        again = fitted.settled and len(self.texts) <= _MANY and self._room_for(time.monotonic() - began)
-        if again:
+        repeatable = fitted.settled and len(self.texts) <= _MANY
+        if repeatable and self._room_for(time.monotonic() - began):
             texts, targets = self._rows_of_both
             fitted = static.fit(
                 texts,

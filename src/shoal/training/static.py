@@ -114,7 +114,7 @@ def fit(
     last_epoch: int | None = None,
     progress: Progress = silent,
 ) -> Fitted:
-    """Tune token vectors and a head on texts [n] with targets [n] in 0..labels-1; 15 to 25 s for 10,000 short texts.
+    """Tune token vectors and a head on texts [n] with targets [n] in 0..labels-1; 20 to 40 s for 8,000 short texts.
 
     The epoch with the lowest log-loss on the dev rows (after temperature scaling) is kept, the last one without dev
     rows. With few rows nothing tuned may beat logistic regression on the vectors as they are, which is tried first.
