@@ -123,7 +123,7 @@ TOML = [
 def test_what_shoal_toml_is_shown_to_hold_is_allowed(code: str, tmp_path: Path) -> None:
     """Parts of a file: a project's name and a specialist's data are put beside them."""
     (tmp_path / "data").mkdir()
-    for name in ("intent", "train", "test"):
+    for name in ("intent", "train", "test", "suspects"):
         (tmp_path / "data" / f"{name}.csv").write_text("text,label\n")
     if "data =" not in code:
         code = code.replace("[specialists.intent]", '[specialists.intent]\ndata = "data/intent.csv"')

@@ -92,7 +92,7 @@ def test_the_help_of_train_names_every_backbone(shoal: Shoal) -> None:
 
 def test_there_are_the_commands_that_the_guide_names() -> None:
     assert {" ".join(path) for path in commands()} >= {
-        *("new", "data check", "data get", "train", "predict", "versions", "promote", "rollback"),
+        *("new", "data check", "data suspects", "data get", "train", "predict", "versions", "promote", "rollback"),
         *("serve", "report", "review list", "review label", "llm serve"),
     }
 

@@ -37,6 +37,7 @@ egress = "redact"
 
 [specialists.tone]
 data = { train = "data/intent.csv", test = "data/intent.csv" }
+corrections = ["data/suspects.csv"]
 never = ["angry"]
 descriptions = { angry = "the writer is angry" }
 
@@ -49,6 +50,7 @@ port = 0
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "intent.csv").write_text("text,label\na,b\n")
+    (tmp_path / "data" / "suspects.csv").write_text("id,label,suggested,decision\n")
     return tmp_path
 
 
@@ -67,6 +69,7 @@ def test_a_full_file_loads(folder: Path) -> None:
     assert (project.name, project.root, project.registry) == ("helpdesk", folder, folder / ".shoal" / "registry")
     intent, tone = project.specialists["intent"], project.specialists["tone"]
     assert intent.data == folder / "data" / "intent.csv"
+    assert (intent.corrections, tone.corrections) == ([], [folder / "data" / "suspects.csv"])
     assert (intent.guarantee.risk, intent.gate.accuracy, intent.gate.p99_ms) == (0.03, 0.9, 20.0)
     assert intent.gate.certified and not tone.gate.certified
     assert (intent.escalate, intent.egress, intent.backbone, intent.budget_seconds) == ("large", "redact", "auto", 600)

@@ -1,6 +1,7 @@
 """`shoal data` and `shoal new` as a person meets them: exit codes, messages, files."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,12 @@ from shoal import config
 from shoal import data as shoal_data
 from shoal.cli import data, new
 from shoal.data.catalogue import SOURCES
-from shoal.errors import ConfigError, DataError, InputError, NotFoundError, ShoalError
+from shoal.data.corrections import row_id
+from shoal.errors import ConfigError, DataError, EnvironmentProblem, InputError, NotFoundError, ShoalError
+from shoal.models import load
+from shoal.registry import Registry
+
+GOLDEN = Path(__file__).parents[1] / "data" / "artifact_v1"
 
 
 def run(*arguments: str | Path) -> Result:
@@ -120,7 +126,62 @@ def test_get_copies_from_the_folder_that_the_environment_names(tmp_path: Path, m
     assert f"{tmp_path}/shared/banking77/train.csv: there is no such file" in str(result.exception)
 
 
-@pytest.mark.parametrize("command", [("new",), ("data",), ("data", "check"), ("data", "get")])
+def suspects_model(folder: Path) -> Path:
+    """The golden model with a report of three doubtful rows of the project's data."""
+    texts = {"a parcel that never came": "order_status", "=can I get it": "return_or_refund", "yesterday": "product"}
+    found = [
+        {"text": t, "label": label, "suggested": "delivery", "score": 0.1, "origin": "x:1", "id": row_id(t)}
+        for t, label in texts.items()
+    ]
+    replace(load(GOLDEN), name="intent", report={"suspicious": found}).save(folder)
+    return folder
+
+
+def test_suspects_are_written_once_and_decisions_are_applied(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    model = suspects_model(tmp_path / "model")
+    registry = Registry(config.load(project).registry)
+    registry.promote("intent", registry.publish("intent", model).version)
+    said = json.loads(run("data", "suspects", "intent", "--json").output)
+    assert said == {"rows": 3, "decided": 0, "file": "intent_suspects.csv"}
+    file = project / "intent_suspects.csv"
+    before = file.read_bytes()
+    assert "is there already and may hold decisions" in refused(InputError, "data", "suspects", model)
+    assert file.read_bytes() == before
+
+    rows = shoal_data.read(project / "data" / "intent.csv").rows
+    data_before = (project / "data" / "intent.csv").read_bytes()
+    other = next(row.label for row in rows if row.label != rows[0].label)
+    line = f"{row_id(rows[0].text)},d,first,{rows[0].label},{other},0.1,suggested\n"
+    file.write_bytes(before.replace(b"0.1000,\n", b"0.1000,keep\n", 1))
+    (project / "mine.csv").write_text("id,origin,text,label,suggested,score,decision\n" + line)
+    toml = project / "shoal.toml"
+    text = toml.read_text()
+    toml.write_text(text.replace("data =", 'corrections = ["mine.csv"]\ndata =', 1))
+    counts = json.loads(run("data", "check", "--json").stdout)["intent"]["labels"]
+    assert counts[rows[0].label] == 23 and counts[other] == 25
+    assert "1 labels changed" in run("data", "check").stderr
+    assert (project / "data" / "intent.csv").read_bytes() == data_before
+
+    toml.write_text(text.replace("data =", 'corrections = ["intent_suspects.csv"]\ndata =', 1))
+    said = json.loads(run("data", "suspects", "intent", "--out", "next.csv", "--json").output)
+    assert said == {"rows": 2, "decided": 1, "file": "next.csv"}
+    assert "no row has this text any more" in refused(DataError, "data", "check")
+
+
+def test_suspects_of_models_that_noted_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "train it again" in refused(InputError, "data", "suspects", GOLDEN)
+    replace(load(GOLDEN), report={}).save(tmp_path / "clean")
+    assert "no label looks wrong; nothing was written" in run("data", "suspects", tmp_path / "clean").output
+    model = suspects_model(tmp_path / "model")
+    refused(EnvironmentProblem, "data", "suspects", model, "--out", "no/such/folder.csv")
+    assert not list(tmp_path.glob("*.csv"))
+
+
+@pytest.mark.parametrize("command", [("new",), ("data",), ("data", "check"), ("data", "suspects"), ("data", "get")])
 def test_help_fits_a_screen_and_shows_an_example(command: tuple[str, ...]) -> None:
     shown = run(*command, "--help").output
     assert shown.count("\n") <= 40

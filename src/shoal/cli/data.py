@@ -1,4 +1,4 @@
-"""`shoal data check` and `shoal data get`: look at rows before training on them; fetch public ones."""
+"""`shoal data`: look at rows before training on them, decide on doubtful labels; fetch public rows."""
 
 import json
 import os
@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from shoal.cli.labelling import suspects
+from shoal.cli.project import read_rows
 from shoal.cli.wide import wide_console
 from shoal.errors import InputError
 
@@ -21,13 +23,14 @@ _LABELS_SHOWN = 12
 
 
 def register(app: typer.Typer) -> None:
-    """Add `data check` and `data get`."""
+    """Add `data check`, `data suspects` and `data get`."""
     commands = typer.Typer(
         no_args_is_help=True,
-        help="Check rows before training on them; fetch public data sets.",
+        help="Check rows before training, decide on doubtful labels; fetch public data sets.",
         epilog="Example: shoal data check data/intent.csv",
     )
     commands.command("check")(_check)
+    commands.command("suspects")(suspects)
     commands.command("get")(_get)
     app.add_typer(commands, name="data")
 
@@ -81,14 +84,7 @@ def _specialist_report(name: str, specialist: "SpecialistConfig") -> "DataReport
     """Check one specialist's rows, and that the labels its table names are labels of those rows."""
     from shoal import data
 
-    rows = data.read(
-        specialist.data,
-        text=specialist.text,
-        label=specialist.label,
-        split=specialist.split,
-        group=specialist.group,
-        time=specialist.time,
-    )
+    rows = read_rows(specialist, quiet=False)
     strangers = [
         f"specialists.{name}.{key}: {label!r} is not a label of its data"
         for key, labels in (("never", specialist.never), ("descriptions", specialist.descriptions))

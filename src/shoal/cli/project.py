@@ -1,6 +1,8 @@
-"""What the commands share: the option that names the project, how a specialist is found, the cache."""
+"""What the commands share: the option that names the project, how a specialist and its rows are found, the cache."""
 
 import os
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,8 @@ import typer
 from shoal.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from shoal.config import SpecialistConfig
+    from shoal.data import Dataset
     from shoal.models import Specialist
 
 PROJECT = typer.Option("--project", help="The project's shoal.toml.")
@@ -36,6 +40,27 @@ def open_specialist(target: str, project: Path) -> "Specialist":
     registry = Registry(config.load(project).registry)
     name, _, reference = target.partition("@")
     return load(registry.path(registry.resolve(name, reference or "champion")))
+
+
+def read_rows(config: "SpecialistConfig", *, quiet: bool = True) -> "Dataset":
+    """Read a specialist's rows, corrected as it says; unless `quiet`, what they changed goes to standard error."""
+    from shoal import data
+
+    rows = data.read(
+        config.data, text=config.text, label=config.label, split=config.split, group=config.group, time=config.time
+    )
+    return corrected(rows, config.corrections, quiet=quiet)
+
+
+def corrected(rows: "Dataset", files: Iterable[Path], *, quiet: bool = True) -> "Dataset":
+    """Apply files of corrections, one after the other."""
+    from shoal.data import corrections
+
+    for path in files:
+        rows, applied = corrections.apply(rows, path)
+        if not quiet:
+            print(f"{path}: {applied}", file=sys.stderr)
+    return rows
 
 
 def cache_folder() -> Path:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from shoal.cli import blas
-from shoal.cli.project import PROJECT
+from shoal.cli.project import PROJECT, read_rows
 from shoal.errors import EnvironmentProblem, InputError
 
 if TYPE_CHECKING:
@@ -160,10 +160,7 @@ def _examples(config: "SpecialistConfig") -> "ExampleIndex":
     from shoal import data
     from shoal.llm import ExampleIndex
 
-    read = data.read(
-        config.data, text=config.text, label=config.label, split=config.split, group=config.group, time=config.time
-    )
-    train = data.split(read, seed=config.seed, drop_leaks=True).part("train")
+    train = data.split(read_rows(config), seed=config.seed, drop_leaks=True).part("train")
     return ExampleIndex(zip(train.texts, train.targets, strict=True))
 
 

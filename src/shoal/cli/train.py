@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from shoal.cli.progress import progress_bars
-from shoal.cli.project import PROJECT, cache_folder
+from shoal.cli.project import PROJECT, cache_folder, corrected, read_rows
 from shoal.errors import GateFailed, InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ def register(app: typer.Typer) -> None:
         confidence: Annotated[float, typer.Option(help="With --data: confidence of that promise.")] = 0.95,
         budget: Annotated[float, typer.Option(help="With --data: seconds that training may take.")] = 600.0,
         seed: Annotated[int, typer.Option(help="With --data: seed of everything random.")] = 0,
+        corrections: Annotated[
+            list[Path] | None, typer.Option(help="With --data: decisions on `shoal data suspects`; repeatable.")
+        ] = None,
         as_json: Annotated[bool, _JSON] = False,
     ) -> None:
         """Train, calibrate, certify, evaluate, gate and register. Exit code 1: a gate failed.
@@ -66,15 +69,15 @@ def register(app: typer.Typer) -> None:
         if names or out is None:
             raise InputError("--data FILE trains one specialist into --out FOLDER; name both, and no specialist.")
         options = {"backbone": backbone, "risk": risk, "confidence": confidence, "budget_seconds": budget, "seed": seed}
-        _train_file(data, out, options, as_json)
+        _train_file(data, corrections or [], out, options, as_json)
 
 
-def _train_file(source: Path, out: Path, options: dict[str, Any], as_json: bool) -> None:
+def _train_file(source: Path, corrections: Sequence[Path], out: Path, options: dict[str, Any], as_json: bool) -> None:
     from shoal import data, training
 
     if out.exists() and (out.is_file() or any(out.iterdir())):
         raise InputError(f"--out {out} is there already. Name a new folder, or remove that one first.")
-    dataset = data.read(source)
+    dataset = corrected(data.read(source), corrections, quiet=False)
     _warn(dataset)
     with progress_bars(out.name) as bars:
         specialist = training.train(dataset, name=out.name, progress=bars, cache=_cache(), **options)
@@ -115,9 +118,7 @@ def _train_project(path: Path, names: Sequence[str], as_json: bool) -> None:
 def _train_one(project: "Project", registry: "Registry", name: str, config: "SpecialistConfig") -> _Trained:
     from shoal import data, gate, training
 
-    read = data.read(
-        config.data, text=config.text, label=config.label, split=config.split, group=config.group, time=config.time
-    )
+    read = read_rows(config, quiet=False)
     dataset = data.split(read, seed=config.seed, drop_leaks=True)
     _warn(read)
     with progress_bars(name) as bars:
@@ -246,3 +247,9 @@ def _show(done: Sequence[_Trained], as_json: bool) -> None:
             mark = "[green]passed[/]" if rule.passed else "[red]failed[/]"
             console.print(f"  {mark} {escape(rule.message)}")
         console.print(f"  [dim]report: {escape(str(one.documents / 'report.html'))}[/]")
+        if report.suspicious:
+            target = one.place.replace(" ", "@") if one.verdict else one.place
+            console.print(
+                f"  [dim]{len(report.suspicious):,} training labels look wrong; to decide on them: "
+                f"shoal data suspects {escape(target)}[/]"
+            )

@@ -118,7 +118,7 @@ def _references(raw: Mapping[str, Any], root: Path) -> Iterator[Mistake]:
     for name, value in _table(raw.get("specialists")).items():
         specialist, key = _table(value), ("specialists", name)
         yield from _escalation(key, specialist, llms)
-        yield from _files(key, specialist.get("data"), root)
+        yield from _files(key, specialist, root)
         columns = {column: specialist.get(column, column) for column in ("text", "label")}
         if columns["text"] == columns["label"]:
             here, other = ("label", "texts") if "label" in specialist else ("text", "labels")
@@ -137,10 +137,13 @@ def _escalation(key: KeyPath, specialist: Mapping[str, Any], llms: Mapping[str, 
         yield (*key, "egress"), f"got 'never', but texts would escalate to the external LLM {target!r}; {remedy}"
 
 
-def _files(key: KeyPath, data: object, root: Path) -> Iterator[Mistake]:
+def _files(key: KeyPath, specialist: Mapping[str, Any], root: Path) -> Iterator[Mistake]:
+    data, reviews = specialist.get("data"), specialist.get("corrections")
     files: dict[KeyPath, object] = {(*key, "data", split): _table(data).get(split) for split in SPLIT_FILES}
     if isinstance(data, str):
         files = {(*key, "data"): data}
+    if isinstance(reviews, list):
+        files |= {(*key, "corrections", at): file for at, file in enumerate(cast(list[object], reviews))}
     for place, file in files.items():
         if not isinstance(file, str) or not file.strip():
             continue

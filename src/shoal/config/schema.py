@@ -94,6 +94,13 @@ def _data(value: Any, info: ValidationInfo) -> Any:
     return {split: _path(path, info) for split, path in files.items()}
 
 
+def _paths(value: Any, info: ValidationInfo) -> list[Path]:
+    """Make paths of strings."""
+    if not isinstance(value, list):
+        raise PydanticCustomError(RULE, "{allowed}", {"allowed": 'an array of paths such as ["data/suspects.csv"]'})
+    return [_path(one, info) for one in cast(list[object], value)]
+
+
 def _database(value: Any, info: ValidationInfo) -> Any:
     """Let a relative SQLite file start at the folder of shoal.toml."""
     if not isinstance(value, str) or not re.fullmatch(r"(sqlite:///|postgresql(\+\w+)?://).+", value):
@@ -106,6 +113,7 @@ def _database(value: Any, info: ValidationInfo) -> Any:
 
 ProjectPath = Annotated[Path, BeforeValidator(_path)]
 DatabaseUrl = Annotated[str, BeforeValidator(_database)]
+ProjectPaths = Annotated[list[Path], BeforeValidator(_paths)]
 DataFiles = Annotated[Path | dict[str, Path], BeforeValidator(_data)]
 
 
@@ -195,6 +203,7 @@ class SpecialistConfig(_Table):
     Attributes:
         task: "classification".
         data: one file, or a file for each split; relative to shoal.toml.
+        corrections: lists of `shoal data suspects` whose decisions are applied to the rows, one after the other.
         text: column of the texts.
         label: column of the reference labels.
         split: column that assigns rows to splits.
@@ -214,6 +223,7 @@ class SpecialistConfig(_Table):
 
     task: Literal["classification"] = "classification"
     data: DataFiles = Field(examples=['data = "data/intent.csv"'])
+    corrections: ProjectPaths = Field(default_factory=list[Path])
     text: Text = "text"
     label: Text = "label"
     split: Text | None = None

@@ -109,13 +109,17 @@ class Mistake(msgspec.Struct, frozen=True):
 
 
 class SuspiciousLabel(msgspec.Struct, frozen=True):
-    """A training row whose label looks wrong: `score` is the cross-validated probability of the label it carries."""
+    """A training row whose label looks wrong: `score` is the cross-validated probability of the label it carries.
+
+    `id` names its whole text (`shoal.data.corrections.row_id`), which may be cut short here.
+    """
 
     text: str
     label: str
     suggested: str
     score: float
     origin: str = ""
+    id: str = ""
 
 
 class OutOfScope(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.data import Row
+from shoal.data.corrections import row_id
 from shoal.evaluation import SuspiciousLabel
 
 _FOLDS = 3
@@ -51,6 +52,7 @@ def find(
             suggested=labels[int(classes[chances[at].argmax()])],
             score=round(float(chances[at, given[at]]), 4),
             origin=row.origin,
+            id=row_id(row.text),
         )
         for at, row in ((int(at), rows[int(judged[int(at)])]) for at in found[:_SHOWN])
     ]
