@@ -1,4 +1,4 @@
-"""Wrong labels, from the training that finds them to the training that has learnt from their correction."""
+"""From a training to what a person should look at, and from their decisions to the next training."""
 
 import csv
 import json

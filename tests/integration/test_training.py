@@ -20,6 +20,7 @@ import shoal
 from shoal.errors import DataError, InputError, ShoalError
 from shoal.evaluation import Report
 from shoal.tasks import Prediction
+from shoal.training import acquisition
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.slow
@@ -448,3 +449,14 @@ def test_without_a_promise_all_rows_train_and_nothing_is_kept() -> None:
     assert not specialist.provenance["rows"].get("calibration")
     assert specialist.provenance["rows"]["train"] > promised.provenance["rows"]["train"]
     assert {(one.accepted, one.reason) for one in specialist.predict(STRANGE[2:])} == {(False, "not_certified")}
+
+
+def test_texts_to_label_next_are_chosen_by_the_real_encoder(trained: Trained, cache: Path) -> None:
+    trained("encoder")  # whoever comes first exports the encoder into the cache
+    texts = [row["text"] for row in rows("urgency.csv", 320)[240:]]
+    cold = acquisition.choose(texts, 12, cache=cache)
+    warm = acquisition.choose(texts, 12, specialist=trained("tfidf"), cache=cache)
+    for chosen, why in ((cold, "typical"), (warm, "unsure")):
+        assert [one.why for one in chosen].count(why) == 9 and len({one.text for one in chosen} & set(texts)) == 12
+    mean = np.mean([one.confidence for one in trained("tfidf").predict(texts)])
+    assert np.mean([one.confidence for one in warm if one.why == "unsure"]) < mean

@@ -92,7 +92,18 @@ def test_the_help_of_train_names_every_backbone(shoal: Shoal) -> None:
 
 def test_there_are_the_commands_that_the_guide_names() -> None:
     assert {" ".join(path) for path in commands()} >= {
-        *("new", "data check", "data suspects", "data get", "train", "predict", "versions", "promote", "rollback"),
+        *(
+            "new",
+            "data check",
+            "data suspects",
+            "data next",
+            "data get",
+            "train",
+            "predict",
+            "versions",
+            "promote",
+            "rollback",
+        ),
         *("serve", "report", "review list", "review label", "llm serve"),
     }
 
@@ -121,6 +132,9 @@ def test_a_slip_of_the_hand_is_told_and_is_the_users_mistake(shoal: Shoal, argum
         (["data", "check", "none.csv"], "none.csv"),
         (["data", "check"], "shoal.toml"),
         (["data", "get", "bankng77"], "banking77"),
+        (["data", "suspects", "intent"], "'intent' is not a model folder"),
+        (["data", "next", "none.csv"], "none.csv"),
+        (["data", "next", str(ROWS), "--specialist", "intent"], "'intent' is not a model folder"),
         (["predict", "intent", "hello"], "'intent' is not a model folder, and there is no project at shoal.toml"),
         (["predict", str(GOLDEN), "--input", "none.csv"], "none.csv"),
         (["predict", str(GOLDEN), "hello", "--input", "none.csv"], "not both"),

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -148,7 +149,7 @@ def test_suspects_are_written_once_and_decisions_are_applied(
     assert said == {"rows": 3, "decided": 0, "file": "intent_suspects.csv"}
     file = project / "intent_suspects.csv"
     before = file.read_bytes()
-    assert "is there already and may hold decisions" in refused(InputError, "data", "suspects", model)
+    assert "is there already and may hold a person's work" in refused(InputError, "data", "suspects", model)
     assert file.read_bytes() == before
 
     rows = shoal_data.read(project / "data" / "intent.csv").rows
@@ -169,6 +170,36 @@ def test_suspects_are_written_once_and_decisions_are_applied(
     said = json.loads(run("data", "suspects", "intent", "--out", "next.csv", "--json").output)
     assert said == {"rows": 2, "decided": 1, "file": "next.csv"}
     assert "no row has this text any more" in refused(DataError, "data", "check")
+
+
+def test_texts_to_label_next_are_written_once_and_can_be_trained_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def vectors(texts: list[str], *_: object) -> np.ndarray:
+        return np.array([[text.count(chr(97 + n)) + 1 for n in range(26)] for text in texts], float)
+
+    monkeypatch.setattr("shoal.training.acquisition._vectors", vectors)  # asked in tests/integration
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(project)
+    own = shoal_data.read(project / "data" / "intent.csv").rows[:40]
+    (project / "texts.jsonl").write_text("\n".join(json.dumps({"text": f"{row.text}, =2, ok?"}) for row in own))
+    said = json.loads(run("data", "next", "texts.jsonl", "--count", "20", "--json").output)
+    assert said == {"rows": 20, "why": {"typical": 15, "random": 5}, "file": "next.csv"}
+    before = (project / "next.csv").read_bytes()
+    assert before.startswith(b"\xef\xbb\xbftext,label,suggested,confidence,why\n")
+    assert "is there already" in refused(InputError, "data", "next", "texts.jsonl")
+    (project / "next.csv").write_bytes(before.replace(b",,,,", b",yes,,,"))
+    rows = shoal_data.read(project / "next.csv").rows
+    assert len(rows) == 20 and {row.label for row in rows} == {"yes"} and all(", =2, ok?" in row.text for row in rows)
+
+    model = suspects_model(tmp_path / "model")
+    registry = Registry(config.load(project).registry)
+    registry.promote("intent", registry.publish("intent", model).version)
+    (project / "mixed.csv").write_text("text\n" + "\n".join(f'"{row.text}"' for row in own) + "\nbread\ncake\n")
+    asked = ("data", "next", "mixed.csv", "--specialist", "intent", "--out", "more.csv", "--json")
+    assert json.loads(run(*asked).output)["rows"] == 2  # the others are rows of the specialist
+    suggested = {row.text: row.label for row in shoal_data.read(project / "more.csv", label="suggested").rows}
+    assert suggested.keys() == {"bread", "cake"} and set(suggested.values()) <= set(load(GOLDEN).task.labels)
 
 
 def test_suspects_of_models_that_noted_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from shoal.cli.labelling import suspects
+from shoal.cli.labelling import next_texts, suspects
 from shoal.cli.project import read_rows
 from shoal.cli.wide import wide_console
 from shoal.errors import InputError
@@ -23,14 +23,15 @@ _LABELS_SHOWN = 12
 
 
 def register(app: typer.Typer) -> None:
-    """Add `data check`, `data suspects` and `data get`."""
+    """Add `data check`, `data suspects`, `data next` and `data get`."""
     commands = typer.Typer(
         no_args_is_help=True,
-        help="Check rows before training, decide on doubtful labels; fetch public data sets.",
+        help="Check rows before training, decide on doubtful labels, choose what to label next; fetch public data.",
         epilog="Example: shoal data check data/intent.csv",
     )
     commands.command("check")(_check)
     commands.command("suspects")(suspects)
+    commands.command("next")(next_texts)
     commands.command("get")(_get)
     app.add_typer(commands, name="data")
 

@@ -66,3 +66,13 @@ def corrected(rows: "Dataset", files: Iterable[Path], *, quiet: bool = True) -> 
 def cache_folder() -> Path:
     """Return where this user keeps what is dear to make and can be made again; it need not be there yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shoal"
+
+
+def writable_cache() -> Path | None:
+    """Return where what is learnt from the encoder alone is kept, for the next training; None if nothing can be."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None

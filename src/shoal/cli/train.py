@@ -1,6 +1,5 @@
 """`shoal train`: rows in; a trained, calibrated, certified, measured, gated and registered version out."""
 
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from shoal.cli.progress import progress_bars
-from shoal.cli.project import PROJECT, cache_folder, corrected, read_rows
+from shoal.cli.project import PROJECT, corrected, read_rows, writable_cache
 from shoal.errors import GateFailed, InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def _train_file(source: Path, corrections: Sequence[Path], out: Path, options: d
     dataset = corrected(data.read(source), corrections, quiet=False)
     _warn(dataset)
     with progress_bars(out.name) as bars:
-        specialist = training.train(dataset, name=out.name, progress=bars, cache=_cache(), **options)
+        specialist = training.train(dataset, name=out.name, progress=bars, cache=writable_cache(), **options)
     specialist.save(out, documents=_documents(_report(specialist), None))
     _show([_Trained(str(out), _report(specialist), out)], as_json)
 
@@ -134,7 +133,7 @@ def _train_one(project: "Project", registry: "Registry", name: str, config: "Spe
             never=tuple(config.never),
             descriptions=config.descriptions,
             progress=bars,
-            cache=_cache(),
+            cache=writable_cache(),
         )
     report = _report(specialist)
     verdict = gate.check(report, config.gate, _champion_pairs(registry, name, specialist, dataset.part("test")))
@@ -145,16 +144,6 @@ def _train_one(project: "Project", registry: "Registry", name: str, config: "Spe
     if verdict.passed:
         registry.promote(name, version.version)
     return _Trained(f"{name} {version.version}", report, registry.path(version), verdict)
-
-
-def _cache() -> Path | None:
-    """Return where what is learnt from the encoder alone is kept, for the next training; None if nothing can be."""
-    folder = cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return folder if os.access(folder, os.W_OK) else None
 
 
 def _champion_pairs(

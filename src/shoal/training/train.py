@@ -1,7 +1,6 @@
 """Rows in, a trained, calibrated, certified and measured specialist out: each step takes values and returns a value."""
 
 import importlib.metadata
-import importlib.util
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -15,19 +14,18 @@ from numpy.typing import NDArray
 from shoal import data as tables
 from shoal.calibration import certify, grid
 from shoal.data import Dataset, Source
-from shoal.errors import DataError, EnvironmentProblem, InputError
+from shoal.errors import DataError, InputError
 from shoal.evaluation import evaluate
 from shoal.meter import EnergyMeter
 from shoal.models import Specialist
 from shoal.tasks import Classification
-from shoal.training.backbone import NEEDS_TRAIN, RECIPES, resolve
+from shoal.training.backbone import RECIPES, require_extra, resolve
 from shoal.training.progress import Progress, silent
 
 if TYPE_CHECKING:
     from shoal.training.choice import Candidate, First
     from shoal.training.ladder import Climb
 
-_EXTRA = ("cleanlab", "onnx", "scipy", "sklearn", "torch", "transformers")
 _RECORDED = ("numpy", "onnxruntime", "scikit-learn", "tokenizers", "torch", "transformers")
 
 
@@ -72,7 +70,7 @@ def train(
         EnvironmentProblem: the 'train' extra is missing, or the encoder cannot be had.
     """
     _check(task, risk, confidence, budget_seconds)
-    _require_extra()
+    require_extra()
     from shoal.training.choice import candidates, choose_final, choose_first, evidence
     from shoal.training.ladder import plan
 
@@ -117,12 +115,6 @@ def _check(task: str, risk: float | None, confidence: float, budget_seconds: flo
             raise InputError(f"{name} is {value}; it must lie between 0 and 1, both excluded. {usual} is usual.")
     if not (budget_seconds > 0 and math.isfinite(budget_seconds)):
         raise InputError(f"budget_seconds is {budget_seconds}; it must be a number of seconds above 0, such as 600.")
-
-
-def _require_extra() -> None:
-    missing = [module for module in _EXTRA if importlib.util.find_spec(module) is None]
-    if missing:
-        raise EnvironmentProblem(f"{NEEDS_TRAIN} ({', '.join(missing)} cannot be imported)")
 
 
 def _prepared(data: Source, seed: int, *, certified: bool) -> Dataset:
