@@ -11,17 +11,18 @@ if TYPE_CHECKING:
     from shoal.errors import ShoalError
     from shoal.models import Specialist, load
     from shoal.tasks import Prediction
-    from shoal.training import train
+    from shoal.training import from_names, train
 
 __version__ = "0.1.0"
 
-__all__ = ["Dataset", "Prediction", "ShoalError", "Specialist", "__version__", "load", "train"]
+__all__ = ["Dataset", "Prediction", "ShoalError", "Specialist", "__version__", "from_names", "load", "train"]
 
 _HOME = {
     "Dataset": "shoal.data",
     "Prediction": "shoal.tasks",
     "ShoalError": "shoal.errors",
     "Specialist": "shoal.models",
+    "from_names": "shoal.training",
     "load": "shoal.models",
     "train": "shoal.training",
 }

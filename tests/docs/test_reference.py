@@ -123,9 +123,9 @@ TOML = [
 def test_what_shoal_toml_is_shown_to_hold_is_allowed(code: str, tmp_path: Path) -> None:
     """Parts of a file: a project's name and a specialist's data are put beside them."""
     (tmp_path / "data").mkdir()
-    for name in ("intent", "train", "test", "suspects"):
+    for name in ("intent", "train", "test", "suspects", "texts"):
         (tmp_path / "data" / f"{name}.csv").write_text("text,label\n")
-    if "data =" not in code:
+    if "data =" not in code and "labels =" not in code:
         code = code.replace("[specialists.intent]", '[specialists.intent]\ndata = "data/intent.csv"')
     (tmp_path / "shoal.toml").write_text(f'[project]\nname = "shown"\n{code}')
     assert config.load(tmp_path / "shoal.toml").name == "shown"

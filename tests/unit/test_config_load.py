@@ -196,6 +196,45 @@ def test_files_that_are_no_project(folder: Path, text: str | bytes, message: str
     assert told.startswith(message)
 
 
+def test_labels_stand_in_for_rows_that_are_not_there_yet(folder: Path) -> None:
+    (folder / "data" / "texts.csv").write_text("text\nhello\n")
+    file = folder / "shoal.toml"
+    file.write_text(
+        '[project]\nname = "x"\n[specialists.a]\nlabels = [" refund", "delivery"]\nunlabelled = "data/texts.csv"\n'
+        'never = ["refund"]\ndescriptions = { delivery = "where is it?" }\n'
+    )
+    found = load(file).specialists["a"]
+    assert found.data is None and found.labels == ["refund", "delivery"]
+    assert found.unlabelled == folder / "data" / "texts.csv"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('labels = ["a"]', ":4: specialists.a.labels: got ['a'], must be an array of 2 to 10,000 labels"),
+        (
+            'labels = ["a", "a "]',
+            ":4: specialists.a.labels: got ['a', 'a '], must be an array of different labels; 'a'",
+        ),
+        ('labels = ["a", " "]', ":4: specialists.a.labels.1: got '', must be a string that is not empty"),
+        ("labels = 3", ":4: specialists.a.labels: got 3, must be an array"),
+        ('labels = ["a", "b"]\nnever = ["c"]', ":5: specialists.a.never.0: 'c' is not one of `labels`"),
+        (
+            'labels = ["refund", "b"]\ndescriptions = { refnd = "x" }',
+            ":5: specialists.a.descriptions.refnd: 'refnd' is not one of `labels` (did you mean 'refund'?)",
+        ),
+        (
+            'labels = ["a", "b"]\nunlabelled = "data"',
+            ":5: specialists.a.unlabelled: got 'data', must be a file of .csv",
+        ),
+        (f"labels = {[f'l{n}' for n in range(10_001)]}", ":4: specialists.a.labels: got ['l0', 'l1'"),
+    ],
+)
+def test_labels_that_cannot_be_used(folder: Path, line: str, told: str) -> None:
+    (found,) = mistakes(folder, f'[project]\nname = "x"\n[specialists.a]\n{line}\n')
+    assert found.startswith(told)
+
+
 def test_a_missing_file_says_how_to_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"shoal.toml: there is no such file; `shoal new NAME` starts a project"):
         load(tmp_path / "shoal.toml")
@@ -217,7 +256,21 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["train", "risk", "x"]), inner),
     max_leaves=4,
 )
-KEYS = ["task", "data", "guarantee", "gate", "escalate", "egress", "never", "seed", "descriptions", "text", "odd"]
+KEYS = [
+    "task",
+    "data",
+    "labels",
+    "unlabelled",
+    "guarantee",
+    "gate",
+    "escalate",
+    "egress",
+    "never",
+    "seed",
+    "descriptions",
+    "text",
+    "odd",
+]
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), values))

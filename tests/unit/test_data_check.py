@@ -56,6 +56,13 @@ def test_what_only_spoils_figures_is_a_warning() -> None:
     assert found.problems[0].origins == ("row 1 = row 5",)
 
 
+def test_a_label_of_the_closed_set_without_a_row_is_a_warning() -> None:
+    rows = [{"text": f"{label} {n}", "label": label} for label in ("a", "b") for n in range(3)]
+    found = check(read(rows).closed(["a", "b", "c"]))
+    assert codes(found)["label_without_rows"] == ("warning", 0)
+    assert "'c'" in found.warnings[0].message and found.labels == {"a": 3, "b": 3, "c": 0}
+
+
 def test_texts_in_two_splits_are_leaks() -> None:
     found = report(
         ("where is my parcel today", "a", "train"),

@@ -177,6 +177,15 @@ def test_lists_that_cannot_be_read() -> None:
     assert fault([{"text": "a", "label": True}]) == "row 1: column 'label': got True (bool), must be a string"
 
 
+def test_a_closed_set_of_labels_holds_what_rows_lack_and_refuses_what_they_invent() -> None:
+    rows = [{"text": "where is it?", "label": "delivery"}, {"text": "hello", "label": ""}]
+    assert read(rows).closed(["refund", "delivery"]).labels == ("delivery", "refund")
+    with pytest.raises(
+        DataError, match=r"row 2: label 'refnd' is not one of the 2 labels given; did you mean 'refund'"
+    ):
+        read([rows[0], {"text": "money back", "label": "refnd"}]).closed(["refund", "delivery"])
+
+
 def test_times_must_be_of_one_kind() -> None:
     def rows(*times: object) -> list[dict[str, object]]:
         return [{"text": "a", "label": "b", "when": time} for time in times]

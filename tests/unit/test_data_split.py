@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.data import SPLITS, Dataset, read, split
+from shoal.data import SPLITS, Dataset, read, rows_for_calibration, split
 from shoal.data.split import default_fractions
 from shoal.errors import DataError
 
@@ -190,3 +190,10 @@ def test_without_calibration_its_rows_stay_in_train() -> None:
     assert not without.split_counts().get("calibration")
     assert without.split_counts()["train"] > with_it.split_counts()["train"]
     assert {row.text for row in without.part("test").rows} == {row.text for row in with_it.part("test").rows}
+
+
+@given(st.integers(1, 50_000))
+def test_rows_for_calibration_are_the_fewest_that_do(wanted: int) -> None:
+    rows = rows_for_calibration(wanted)
+    assert rows * default_fractions(rows)[2] >= wanted - 1e-6
+    assert rows == 1 or (rows - 1) * default_fractions(rows - 1)[2] < wanted

@@ -110,3 +110,22 @@ def test_a_model_truly_two_points_worse_seldom_passes_and_an_equal_one_mostly_do
         shares.append(np.mean(passes))
     assert shares[0] < 0.02
     assert shares[1] > 0.75
+
+
+def test_a_version_that_nothing_measured_passes_where_nothing_is_asked_and_nothing_serves():
+    verdict = gate.check_unmeasured(GateConfig(), size_bytes=90_000_000, over_measured=False)
+    assert verdict.passed
+    assert [rule.name for rule in verdict.reasons] == ["max_regression"]
+
+
+def test_what_is_asked_and_was_not_measured_does_not_pass():
+    asked = GateConfig(accuracy=0.1, macro_f1=0.1, coverage=0.1, p99_ms=1e6, size_mb=100.0, certified=True)
+    verdict = gate.check_unmeasured(asked, size_bytes=90_000_000, over_measured=False)
+    assert [rule.name for rule in verdict.failures] == ["accuracy", "macro_f1", "coverage", "p99_ms", "certified"]
+    assert all(rule.value is None and "no labelled rows" in rule.message for rule in verdict.failures)
+    assert not gate.check_unmeasured(GateConfig(size_mb=80.0), size_bytes=90_000_000, over_measured=False).passed
+
+
+def test_names_alone_do_not_take_the_place_of_what_has_learnt_from_rows():
+    verdict = gate.check_unmeasured(GateConfig(max_regression=1.0), size_bytes=1, over_measured=True)
+    assert [rule.name for rule in verdict.failures] == ["max_regression"]

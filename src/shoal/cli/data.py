@@ -86,6 +86,10 @@ def _specialist_report(name: str, specialist: "SpecialistConfig") -> "DataReport
     from shoal import data
 
     rows = read_rows(specialist, quiet=False)
+    if rows is None:
+        message = "no row has a label yet: trained from the names of the labels, without a promise"
+        nothing = data.Problem("warning", "no_rows", message, 0, ())
+        return data.DataReport((nothing,), 0, dict.fromkeys(sorted(specialist.labels), 0), {}, 0, "")
     strangers = [
         f"specialists.{name}.{key}: {label!r} is not a label of its data"
         for key, labels in (("never", specialist.never), ("descriptions", specialist.descriptions))

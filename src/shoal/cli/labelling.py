@@ -105,7 +105,8 @@ def _own_texts(name: str, project: Path) -> list[str]:
     from shoal import config
 
     found = config.load(project).specialists.get(name.partition("@")[0])
-    return read_rows(found).texts if found else []
+    rows = read_rows(found) if found else None
+    return rows.texts if rows else []
 
 
 def _to_label(chosen: "Sequence[Choice]") -> str:

@@ -42,14 +42,37 @@ def open_specialist(target: str, project: Path) -> "Specialist":
     return load(registry.path(registry.resolve(name, reference or "champion")))
 
 
-def read_rows(config: "SpecialistConfig", *, quiet: bool = True) -> "Dataset":
-    """Read a specialist's rows, corrected as it says; unless `quiet`, what they changed goes to standard error."""
+def read_rows(config: "SpecialistConfig", *, quiet: bool = True) -> "Dataset | None":
+    """Read a specialist's rows, corrected as it says; None when it has the names of its labels and no labelled row.
+
+    Args:
+        config: of the specialist.
+        quiet: False writes what the corrections changed to standard error.
+    """
+    read = _read(config)
+    if read is None or (config.labels and not any(row.label for row in read.rows)):
+        return None
+    rows = corrected(read, config.corrections, quiet=quiet)
+    return rows.closed(config.labels) if config.labels else rows
+
+
+def unlabelled_texts(config: "SpecialistConfig") -> list[str]:
+    """Read the texts of a specialist that no one has labelled: of `unlabelled`, and of rows without a label."""
     from shoal import data
 
-    rows = data.read(
+    texts = [] if config.unlabelled is None else data.read(config.unlabelled, text=config.text, label=None).texts
+    read = _read(config)
+    return texts + ([row.text for row in read.rows if not row.label] if read is not None else [])
+
+
+def _read(config: "SpecialistConfig") -> "Dataset | None":
+    from shoal import data
+
+    if config.data is None:
+        return None
+    return data.read(
         config.data, text=config.text, label=config.label, split=config.split, group=config.group, time=config.time
     )
-    return corrected(rows, config.corrections, quiet=quiet)
 
 
 def corrected(rows: "Dataset", files: Iterable[Path], *, quiet: bool = True) -> "Dataset":

@@ -155,12 +155,15 @@ def _plan(name: str, project: "Project", llms: "Mapping[str, LLM]", console: Con
     return Plan(route, labelling, instead=llms[route.llm] if route.llm else default_llm(llms))
 
 
-def _examples(config: "SpecialistConfig") -> "ExampleIndex":
+def _examples(config: "SpecialistConfig") -> "ExampleIndex | None":
     """Index the rows that the specialist learns from, to be shown to the larger model; never those it is tested on."""
     from shoal import data
     from shoal.llm import ExampleIndex
 
-    train = data.split(read_rows(config), seed=config.seed, drop_leaks=True).part("train")
+    rows = read_rows(config)
+    if rows is None:
+        return None
+    train = data.split(rows, seed=config.seed, drop_leaks=True).part("train")
     return ExampleIndex(zip(train.texts, train.targets, strict=True))
 
 

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from shoal.cli.first import First, as_values, show_first, train_first
 from shoal.cli.progress import progress_bars
 from shoal.cli.project import PROJECT, corrected, read_rows, writable_cache
 from shoal.errors import GateFailed, InputError, NotFoundError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from shoal.config import Project, SpecialistConfig
+    from shoal.config import SpecialistConfig
     from shoal.data import Dataset
     from shoal.evaluation import Report
     from shoal.gate import Verdict
@@ -97,9 +98,9 @@ def _train_project(path: Path, names: Sequence[str], as_json: bool) -> None:
     if not project.specialists:
         raise InputError(f"{path} names no specialist to train. Add a table such as [specialists.intent].")
     registry = Registry(project.registry)
-    done: list[_Trained] = []
+    done: list[_Trained | First] = []
     for name in names or project.specialists:
-        done.append(_train_one(project, registry, name, project.specialists[name]))
+        done.append(_train_one(registry, name, project.specialists[name]))
         if not as_json:
             _show(done[-1:], as_json=False)
     if as_json:
@@ -111,13 +112,16 @@ def _train_project(path: Path, names: Sequence[str], as_json: bool) -> None:
             "are in the registry, and `shoal promote NAME VERSION` would release it all the same."
         )
     if not as_json:
-        print(f'Next: shoal predict {done[0].report.name} "..."   or: shoal serve')
+        print(f'Next: shoal predict {done[0].place.split()[0]} "..."   or: shoal serve')
 
 
-def _train_one(project: "Project", registry: "Registry", name: str, config: "SpecialistConfig") -> _Trained:
+def _train_one(registry: "Registry", name: str, config: "SpecialistConfig") -> _Trained | First:
     from shoal import data, gate, training
 
     read = read_rows(config, quiet=False)
+    if read is None:
+        with progress_bars(name) as bars:
+            return train_first(registry, name, config, bars, writable_cache())
     dataset = data.split(read, seed=config.seed, drop_leaks=True)
     _warn(read)
     with progress_bars(name) as bars:
@@ -195,16 +199,19 @@ def _warn(dataset: "Dataset") -> None:
     found.raise_on_errors()
     console = Console(stderr=True, highlight=False)
     for problem in found.warnings:
-        console.print(f"[yellow]data:[/] {escape(problem.message)} [dim]({escape(', '.join(problem.origins))})[/]")
+        where = f" [dim]({escape(', '.join(problem.origins))})[/]" if problem.origins else ""
+        console.print(f"[yellow]data:[/] {escape(problem.message)}{where}")
 
 
-def _show(done: Sequence[_Trained], as_json: bool) -> None:
+def _show(done: Sequence[_Trained | First], as_json: bool) -> None:
     """Print what was reached: as JSON, or a few lines for each specialist."""
     import msgspec
 
     if as_json:
         rows = [
-            {
+            as_values(one)
+            if isinstance(one, First)
+            else {
                 "name": one.report.name,
                 "place": one.place,
                 "folder": str(one.documents),
@@ -219,6 +226,9 @@ def _show(done: Sequence[_Trained], as_json: bool) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     for one in done:
+        if isinstance(one, First):
+            show_first(one)
+            continue
         report = one.report
         accuracy, kept = report.metrics.accuracy, report.accepted
         wrong = f", {kept.risk.value:.1%} of them wrong" if kept.risk else ""

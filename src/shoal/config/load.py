@@ -18,6 +18,7 @@ from shoal.errors import ConfigError, EnvironmentProblem
 Mistake = tuple[KeyPath, str]
 
 FILE_NAME = "shoal.toml"
+_DATA, _LABELS = 'data = "data/intent.csv"', 'labels = ["refund", "delivery"]'
 NOT_AN_LLM = ("review", "none")
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
@@ -118,7 +119,10 @@ def _references(raw: Mapping[str, Any], root: Path) -> Iterator[Mistake]:
     for name, value in _table(raw.get("specialists")).items():
         specialist, key = _table(value), ("specialists", name)
         yield from _escalation(key, specialist, llms)
+        if "data" not in specialist and "labels" not in specialist:
+            yield (*key, "data"), f"is missing; for example {_DATA}, or until rows are labelled {_LABELS}"
         yield from _files(key, specialist, root)
+        yield from _strangers(key, specialist)
         columns = {column: specialist.get(column, column) for column in ("text", "label")}
         if columns["text"] == columns["label"]:
             here, other = ("label", "texts") if "label" in specialist else ("text", "labels")
@@ -144,6 +148,7 @@ def _files(key: KeyPath, specialist: Mapping[str, Any], root: Path) -> Iterator[
         files = {(*key, "data"): data}
     if isinstance(reviews, list):
         files |= {(*key, "corrections", at): file for at, file in enumerate(cast(list[object], reviews))}
+    files[(*key, "unlabelled")] = specialist.get("unlabelled")
     for place, file in files.items():
         if not isinstance(file, str) or not file.strip():
             continue
@@ -153,6 +158,21 @@ def _files(key: KeyPath, specialist: Mapping[str, Any], root: Path) -> Iterator[
             yield place, f"got {file!r}, but there is no file {path}{_nearest(path.name, there)}"
         elif path.suffix.lower() not in FORMATS or path.is_dir():
             yield place, f"got {file!r}, must be a file of {', '.join(FORMATS)}"
+
+
+def _strangers(key: KeyPath, specialist: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Find labels that are spoken of and are not among `labels`, where that is given."""
+    labels = specialist.get("labels")
+    if not isinstance(labels, list):
+        return
+    known = [label.strip() for label in cast(list[Any], labels) if isinstance(label, str)]
+    never = specialist.get("never")
+    barred = cast(list[Any], never) if isinstance(never, list) else []
+    named: list[tuple[KeyPath, Any]] = [((*key, "never", place), label) for place, label in enumerate(barred)]
+    named += [((*key, "descriptions", label), label) for label in _table(specialist.get("descriptions"))]
+    for place, label in named:
+        if isinstance(label, str) and label not in known:
+            yield place, f"{label!r} is not one of `labels`{_nearest(label, known)}"
 
 
 def _table(value: object) -> Mapping[str, Any]:

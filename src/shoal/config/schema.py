@@ -5,12 +5,15 @@ read and how mistakes are told is in `load`.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
 from pydantic_core import PydanticCustomError
+
+from shoal.tasks import MAX_LABELS
 
 RULE = "rule"  # type of the errors whose message reads on after "must be"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -101,6 +104,21 @@ def _paths(value: Any, info: ValidationInfo) -> list[Path]:
     return [_path(one, info) for one in cast(list[object], value)]
 
 
+def _labels(value: Any) -> Any:
+    """Take a closed set of labels: white space around them dropped, as it is in rows."""
+    if not isinstance(value, list):
+        return value  # pydantic's to refuse
+    given = [each.strip() if isinstance(each, str) else each for each in cast(list[Any], value)]
+    if not 2 <= len(given) <= MAX_LABELS:
+        raise PydanticCustomError(RULE, "{allowed}", {"allowed": f"an array of 2 to {MAX_LABELS:,} labels"})
+    twice = next((label for label, count in Counter(map(str, given)).items() if count > 1), None)
+    if twice is not None:
+        raise PydanticCustomError(
+            RULE, "{allowed}", {"allowed": f"an array of different labels; {twice!r} is repeated"}
+        )
+    return given
+
+
 def _database(value: Any, info: ValidationInfo) -> Any:
     """Let a relative SQLite file start at the folder of shoal.toml."""
     if not isinstance(value, str) or not re.fullmatch(r"(sqlite:///|postgresql(\+\w+)?://).+", value):
@@ -115,6 +133,7 @@ ProjectPath = Annotated[Path, BeforeValidator(_path)]
 DatabaseUrl = Annotated[str, BeforeValidator(_database)]
 ProjectPaths = Annotated[list[Path], BeforeValidator(_paths)]
 DataFiles = Annotated[Path | dict[str, Path], BeforeValidator(_data)]
+Labels = Annotated[list[Text], BeforeValidator(_labels)]
 
 
 class _Table(BaseModel):
@@ -202,7 +221,9 @@ class SpecialistConfig(_Table):
 
     Attributes:
         task: "classification".
-        data: one file, or a file for each split; relative to shoal.toml.
+        data: one file, or a file for each split; relative to shoal.toml. None: nothing is labelled yet.
+        labels: the closed set of labels; without labelled rows their names alone make the first version.
+        unlabelled: file of texts without labels, from which a first version learns what the traffic looks like.
         corrections: lists of `shoal data suspects` whose decisions are applied to the rows, one after the other.
         text: column of the texts.
         label: column of the reference labels.
@@ -215,14 +236,16 @@ class SpecialistConfig(_Table):
         escalate: who gets what is not kept: an LLM of this file, "review" (a person) or "none" (abstain).
         egress: what may leave for an external LLM: "allow" all, "redact" personal data, "never" anything.
         never: labels whose predictions are never kept.
-        descriptions: what labels mean, for the LLM.
+        descriptions: what labels mean: for the LLM, and to learn from where rows are few or none.
         instructions: what the LLM is told about the task.
         budget_seconds: time that training may take.
         seed: of everything random in training.
     """
 
     task: Literal["classification"] = "classification"
-    data: DataFiles = Field(examples=['data = "data/intent.csv"'])
+    data: DataFiles | None = None
+    labels: Labels = Field(default_factory=list[str])
+    unlabelled: ProjectPath | None = None
     corrections: ProjectPaths = Field(default_factory=list[Path])
     text: Text = "text"
     label: Text = "label"

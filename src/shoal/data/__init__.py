@@ -5,7 +5,7 @@ from shoal.data.dataset import SPLITS, Dataset, Row, Split
 from shoal.data.leaks import drop_leaks
 from shoal.data.public import load_out_of_scope, load_public
 from shoal.data.read import Source, read
-from shoal.data.split import split
+from shoal.data.split import rows_for_calibration, split
 
 __all__ = [
     "SPLITS",
@@ -20,5 +20,6 @@ __all__ = [
     "load_out_of_scope",
     "load_public",
     "read",
+    "rows_for_calibration",
     "split",
 ]

@@ -139,6 +139,9 @@ def _labels(dataset: Dataset) -> Iterable[Problem]:
     if single and len(counts) > 1:
         message = f"{_some(single)}: a single row each, which is trained on and never measured; add rows"
         yield _problem("warning", "single_row_label", message, [row for row in rows if row.label in single])
+    if rows and (idle := set(dataset.labels) - set(counts)):
+        message = f"{_some(idle)}: without a row; cannot be given as an answer until it has some"
+        yield Problem("warning", "label_without_rows", message, 0, ())
     spellings: dict[str, list[str]] = defaultdict(list)
     for label in sorted(counts):
         spellings[normalised(label).replace("_", " ").replace("-", " ")].append(label)

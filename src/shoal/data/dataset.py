@@ -1,5 +1,6 @@
 """The rows that a specialist is trained, calibrated and measured on: immutable, content-hashed, with named splits."""
 
+import difflib
 import hashlib
 import json
 import unicodedata
@@ -125,6 +126,20 @@ class Dataset:
         if wanted is None:
             raise DataError(f"no split is called {split!r}; there are {', '.join(SPLITS)}")
         return replace(self, rows=tuple(row for row in self.rows if row.split == wanted))
+
+    def closed(self, labels: Sequence[str]) -> "Dataset":
+        """Take `labels` as the closed set of labels; rows without a label are for `check` to tell.
+
+        Raises:
+            DataError: a row has another label.
+        """
+        known = set(labels)
+        for row in self.rows:
+            if row.label and row.label not in known:
+                near = difflib.get_close_matches(row.label, labels, n=1)
+                meant = f"; did you mean {near[0]!r}?" if near else ""
+                raise DataError(f"{row.origin}: label {row.label!r} is not one of the {len(known)} labels given{meant}")
+        return Dataset.of(self.rows, labels)
 
     def counts(self) -> dict[str, int]:
         """Rows of each label, zero included, in the order of `labels`."""

@@ -7,6 +7,7 @@ months apart are compared on the same test rows.
 
 import hashlib
 import logging
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,15 @@ _log = logging.getLogger(__name__)
 def default_fractions(rows: int) -> Fractions:
     """Choose the shares of train, dev, calibration and test for a number of rows."""
     return next(fractions for below, fractions in _STEPS if rows < below)
+
+
+def rows_for_calibration(wanted: int) -> int:
+    """Find the fewest rows of which the usual shares give calibration so many, in expectation."""
+    starts = [0, *(int(below) for below, _ in _STEPS[:-1])]
+    needed = (
+        max(math.ceil(wanted / shares[2] - 1e-9), start) for start, (_, shares) in zip(starts, _STEPS, strict=True)
+    )
+    return next(rows for rows, (below, _) in zip(needed, _STEPS, strict=True) if rows < below)
 
 
 @dataclass(slots=True)

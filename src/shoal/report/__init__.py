@@ -4,6 +4,7 @@ from shoal.report.evaluation import evaluation_html, promise
 from shoal.report.evaluation_text import evaluation_markdown, model_card
 from shoal.report.savings import Savings, savings
 from shoal.report.savings_views import savings_html, savings_table
+from shoal.report.unmeasured import rows_needed, unmeasured_card
 
 __all__ = [
     "Savings",
@@ -11,7 +12,9 @@ __all__ = [
     "evaluation_markdown",
     "model_card",
     "promise",
+    "rows_needed",
     "savings",
     "savings_html",
     "savings_table",
+    "unmeasured_card",
 ]

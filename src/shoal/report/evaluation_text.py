@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Sequence
 
 from shoal.evaluation import Report
 from shoal.gate import Verdict
@@ -30,16 +31,10 @@ _NOT_FOR = (
 
 def evaluation_markdown(report: Report, verdict: Verdict | None = None) -> str:
     """Write the report for a pull request: promise, gate, metrics, weakest labels, confusions, doubtful labels."""
-    title = f"## {_safe(report.name)}{f' {_safe(report.version)}' if report.version else ''}"
+    title = f"## {safe(report.name)}{f' {safe(report.version)}' if report.version else ''}"
     parts = [title, _promise(report)]
     if verdict:
-        parts.append(f"**Gate {'passed' if verdict.passed else 'failed'}**")
-        parts.append(
-            _table(
-                ("", "rule", ""),
-                [("✅" if rule.passed else "❌", rule.name, rule.message) for rule in verdict.reasons],
-            )
-        )
+        parts += gate_table(verdict)
     parts.append(_table(("metric", "value", "95% interval"), metric_rows(report)))
     parts.append(_table(("", ""), facts(report)))
     tested = [row for row in report.per_label if row.support]
@@ -64,17 +59,15 @@ def evaluation_markdown(report: Report, verdict: Verdict | None = None) -> str:
 
 def model_card(report: Report) -> str:
     """Write the README.md of a model folder (Mitchell et al. 2019): for what, how good, from which data."""
-    name = _safe(report.name)
-    shown = ", ".join(_safe(label) for label in report.labels[:_LABELS_NAMED])
-    more = f" and {len(report.labels) - _LABELS_NAMED:,} more" if len(report.labels) > _LABELS_NAMED else ""
-    never = f" Never kept: {', '.join(_safe(label) for label in report.never)}." if report.never else ""
+    name = safe(report.name)
+    never = f" Never kept: {', '.join(safe(label) for label in report.never)}." if report.never else ""
     folder = re.sub(r"[^\w.-]", "-", report.name)
     return (
         "\n\n".join(
             [
                 "---\nlibrary_name: shoal\npipeline_tag: text-classification\n---",
                 f"# {name}",
-                f"Gives a text exactly one of {len(report.labels):,} labels: {shown}{more}.{never}",
+                f"Gives a text exactly one of {len(report.labels):,} labels: {label_list(report.labels)}.{never}",
                 "## Use",
                 f'```python\nimport shoal\n\nspecialist = shoal.load("{folder}")\n'
                 'prediction = specialist.predict(["..."])[0]\n'
@@ -94,6 +87,23 @@ def model_card(report: Report) -> str:
         )
         + "\n"
     )
+
+
+def gate_table(verdict: Verdict) -> list[str]:
+    """Write what the gate found: a headline and a table."""
+    rows = [("✅" if rule.passed else "❌", rule.name, rule.message) for rule in verdict.reasons]
+    return [f"**Gate {'passed' if verdict.passed else 'failed'}**", _table(("", "rule", ""), rows)]
+
+
+def label_list(labels: Sequence[str]) -> str:
+    """Name labels, at most 200."""
+    shown = ", ".join(safe(label) for label in labels[:_LABELS_NAMED])
+    return shown + (f" and {len(labels) - _LABELS_NAMED:,} more" if len(labels) > _LABELS_NAMED else "")
+
+
+def safe(text: str) -> str:
+    """Text that Markdown shows as it is: labels and names come from users."""
+    return re.sub(r"([\\`*_\[\]|#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 def _promise(report: Report) -> str:
@@ -121,10 +131,5 @@ def _cut(text: str) -> str:
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *(tuple(_safe(cell) for cell in row) for row in rows)]
+    lines = [head, tuple("---" for _ in head), *(tuple(safe(cell) for cell in row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _safe(text: str) -> str:
-    """Text that Markdown shows as it is: labels and names come from users."""
-    return re.sub(r"([\\`*_\[\]|#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))

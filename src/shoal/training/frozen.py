@@ -51,12 +51,7 @@ def embed(backbone: Backbone, texts: Sequence[str], progress: Progress, cache: P
     With a cache, the exported encoder and the embeddings of just these texts are made once: specialists of one project
     that read the same messages share them.
     """
-    graphs = cached(
-        cache,
-        "encoder.v1",
-        [backbone.sha256.encode(), backbone.pooling.encode(), torch.__version__.encode()],
-        lambda: _exported(backbone, texts),
-    )
+    graphs = _graphs(backbone, texts, cache)
     width = int(graphs["width"])
     none = np.zeros((2 * width, 1)), np.zeros(1)
     exact, small = (served(backbone, graphs[name].tobytes(), *none) for name in ("exact", "small"))
@@ -66,7 +61,7 @@ def embed(backbone: Backbone, texts: Sequence[str], progress: Progress, cache: P
         cache,
         "embeddings.v1",
         [graphs[name].tobytes(), str(backbone.max_tokens).encode(), *(text.encode(errors="replace") for text in texts)],
-        lambda: {"embeddings": _embedded(scorer, texts, progress)},
+        lambda: {"embeddings": embedded(scorer, texts, progress)},
     )["embeddings"]
     parity = {
         "largest_difference": float(graphs["largest_difference"]),
@@ -74,6 +69,22 @@ def embed(backbone: Backbone, texts: Sequence[str], progress: Progress, cache: P
         "rows": int(graphs["rows"]),
     }
     return Features(exact, small if faster > 1 else None, faster, parity, train.astype(np.float32), width)
+
+
+def headless(backbone: Backbone, texts: Sequence[str], cache: Path | None = None) -> tuple[EncoderScorer, int]:
+    """Export the pretrained encoder in float32, checked on these texts: without a head, and the last layer's width."""
+    graphs = _graphs(backbone, texts, cache)
+    width = int(graphs["width"])
+    return served(backbone, graphs["exact"].tobytes(), np.zeros((2 * width, 1)), np.zeros(1)), width
+
+
+def _graphs(backbone: Backbone, texts: Sequence[str], cache: Path | None) -> Arrays:
+    return cached(
+        cache,
+        "encoder.v1",
+        [backbone.sha256.encode(), backbone.pooling.encode(), torch.__version__.encode()],
+        lambda: _exported(backbone, texts),
+    )
 
 
 def _exported(backbone: Backbone, texts: Sequence[str]) -> Arrays:
@@ -119,7 +130,7 @@ def fit(
         exact = _logits(features.exact.embed(judging.texts), head)
         found = weighed(exact, _logits(dev, head), features.speedup, judging)
         if found["precision"] == "fp32":
-            scorer, train = features.exact, _embedded(features.exact, texts, silent)
+            scorer, train = features.exact, embedded(features.exact, texts, silent)
             plan, head, dev, words = _chosen(scorer, train, targets, names, judging)
     rows, wanted = np.concatenate([train, dev]), np.concatenate([targets, judging.targets])
     final = heads.fitted(rows, wanted, words, len(names), plan)
@@ -137,7 +148,10 @@ def _chosen(
     return plan, heads.fitted(train, targets, words, len(names), plan), dev, words
 
 
-def _embedded(scorer: EncoderScorer, texts: Sequence[str], progress: Progress) -> NDArray[np.float32]:
+def embedded(scorer: EncoderScorer, texts: Sequence[str], progress: Progress) -> NDArray[np.float32]:
+    """Embed texts [n, d], with signs of progress."""
+    if not texts:
+        return scorer.embed(texts)
     parts: list[NDArray[np.float32]] = []
     for start in range(0, len(texts), _CHUNK):
         progress("encoder", start, len(texts))

@@ -1,6 +1,5 @@
 """Rows in, a trained, calibrated, certified and measured specialist out: each step takes values and returns a value."""
 
-import importlib.metadata
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -19,14 +18,13 @@ from shoal.evaluation import evaluate
 from shoal.meter import EnergyMeter
 from shoal.models import Specialist
 from shoal.tasks import Classification
+from shoal.training import requirements
 from shoal.training.backbone import RECIPES, require_extra, resolve
 from shoal.training.progress import Progress, silent
 
 if TYPE_CHECKING:
     from shoal.training.choice import Candidate, First
     from shoal.training.ladder import Climb
-
-_RECORDED = ("numpy", "onnxruntime", "scikit-learn", "tokenizers", "torch", "transformers")
 
 
 def train(
@@ -97,7 +95,7 @@ def train(
         "training_seconds": round(time.monotonic() - began, 2),
         "training_joules": round(meter.joules, 1),
         "energy_source": meter.description,
-        "libraries": {each: importlib.metadata.version(each) for each in _RECORDED},
+        "libraries": requirements.libraries(),
     }
     specialist = Specialist(name=name, task=labels, tiers=_tiers(final, first), provenance=provenance)
     if risk is not None:
@@ -110,9 +108,7 @@ def train(
 def _check(task: str, risk: float | None, confidence: float, budget_seconds: float) -> None:
     if task != "classification":
         raise InputError(f"task is {task!r}; this version of shoal trains 'classification'.")
-    for name, value, usual in (("risk", risk, "0.05"), ("confidence", confidence, "0.95")):
-        if value is not None and not 0 < value < 1:
-            raise InputError(f"{name} is {value}; it must lie between 0 and 1, both excluded. {usual} is usual.")
+    requirements.check_promise(risk, confidence)
     if not (budget_seconds > 0 and math.isfinite(budget_seconds)):
         raise InputError(f"budget_seconds is {budget_seconds}; it must be a number of seconds above 0, such as 600.")
 
