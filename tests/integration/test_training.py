@@ -295,7 +295,7 @@ def test_the_numpy_tfidf_scorer_computes_what_scikit_learn_fitted() -> None:
     texts = [row["text"] for row in ROWS]
     targets = np.array([LABELS.index(row["label"]) for row in ROWS])
     scorer = tfidf.fit(texts, targets, 3)
-    parts = tfidf.vectorizers(len(texts))
+    parts = tfidf.vectorizers(len(texts), 3)
     matrix = tfidf.joined([part.fit_transform(texts) for part in parts])
     asked = TEXTS + STRANGE[:5] + STRANGE[6:]
     expected = tfidf.joined([part.transform(asked) for part in parts])

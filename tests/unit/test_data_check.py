@@ -31,6 +31,11 @@ def test_clean_data_has_no_problems() -> None:
 
 def test_what_blocks_training_is_an_error() -> None:
     assert codes(report(*FINE, ("no label here", " "))) == {"empty_label": ("error", 1)}
+    for nothing in ("", "\u00a0\u2003", "\u200b\ufeff"):
+        assert codes(report(*FINE, ("no label here", nothing), ("nor here", nothing))) == {"empty_label": ("error", 2)}
+    for odd in ("two\nlines", "tab\there", "\x1b[31mred", "l" * 201):
+        assert codes(report(*FINE, ("one text", odd), ("another", odd))) == {"unusable_label": ("error", 2)}
+    assert report(*FINE, ("one text", "l" * 200), ("another", "l" * 200)).problems == ()
     assert codes(report(("one", "a"), ("two", "a"))) == {"one_label": ("error", 1)}
     found = report(*((text, label, "train") for text, label in FINE), ("unheard of", "c", "test"))
     assert codes(found) == {"label_not_in_train": ("error", 1)}
@@ -42,6 +47,12 @@ def test_more_than_ten_thousand_labels_is_an_error() -> None:
     found = report(*((f"{n} is {n * 7919 % 10_007}", f"label {n}") for n in range(10_001)))
     assert codes(found)["too_many_labels"][0] == "error"
     assert found.errors[0].message.startswith("10,001 labels, at most 10,000")
+
+
+def test_texts_taken_for_labels_are_shown_cut() -> None:
+    found = report(*((text, f"{text} {'and so on ' * 10}") for text, _ in FINE))
+    assert set(codes(found)) == {"single_row_label"} and "..." in found.problems[0].message
+    assert len(found.problems[0].message) < 400
 
 
 def test_what_only_spoils_figures_is_a_warning() -> None:

@@ -45,6 +45,22 @@ def test_reads_every_delimiter_with_a_byte_order_mark_and_windows_line_ends(tmp_
     assert read(tmp_path / "rows.csv").texts == ["where is it, and why; tell me|now", "so"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_reads_whatever_ends_the_lines(tmp_path: Path, end: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(end.join(["text,label", '"one, and",a', "two,b", ""]), encoding="utf-8-sig", newline="")
+    assert [(row.text, row.label, row.origin) for row in read(file).rows] == [
+        ("one, and", "a", f"{file}:2"),
+        ("two", "b", f"{file}:3"),
+    ]
+
+
+def test_reads_texts_of_a_megabyte(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(f"text,label\n{'word ' * 200_000},a\n")
+    assert len(read(file).rows[0].text) == 1_000_000
+
+
 def test_reads_json_lines_and_parquet_alike(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet
@@ -128,9 +144,9 @@ def test_rows_without_labels_are_read_for_prediction(tmp_path: Path) -> None:
         (b"text,label\na,b\nno comma\n", ":3: 1 fields where the header has 2"),
         (b'text,label\na,b\n"never closed,c\nd,e\n', ":3: a double quote is opened in this row and never closed"),
         (b'text,label\n"she said "no" to me",b\n', "inside a quoted field write a double quote twice"),
-        (b'text,label\n"' + b"x" * 200_000 + b'",b\n', ":2: a field of more than 131,072 characters, up to line 2"),
+        (b'text,label\n"' + b"x" * 10_000_001 + b'",b\n', ":2: a field of more than 10,000,000 characters, up to"),
         (b"text,label\na\0b,c\n", ":2: column 'text': character 2 is a NUL byte"),
-        (b"x" * 300_000, ":1: a field of more than 131,072 characters"),
+        (b"x" * 300_000, f":1: there is no column 'text'; the columns are '{'x' * 60}...'"),
     ],
 )
 def test_csv_faults_name_file_line_and_column(tmp_path: Path, content: bytes, message: str) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shoal.data import DataReport
 
 _LABELS_SHOWN = 12
+_LABEL_SHOWN = 60
 
 
 def register(app: typer.Typer) -> None:
@@ -123,7 +124,8 @@ def _print(name: str, report: "DataReport") -> None:
 
 
 def _print_labels(console: Console, labels: dict[str, int]) -> None:
-    ranked = sorted(labels.items(), key=lambda item: -item[1])
+    cut = {label: label if len(label) <= _LABEL_SHOWN else f"{label[:_LABEL_SHOWN]}..." for label in labels}
+    ranked = sorted(((cut[label], count) for label, count in labels.items()), key=lambda item: -item[1])
     if len(ranked) <= _LABELS_SHOWN:
         shown = ", ".join(f"{label} {count:,}" for label, count in ranked)
     else:

@@ -1,5 +1,6 @@
 """What is wrong with a data set: errors block training, warnings say what to look at before trusting a figure."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +13,10 @@ from shoal.errors import DataError
 from shoal.tasks import MAX_LABELS
 
 MAX_CHARACTERS = 20_000
+MAX_LABEL_CHARACTERS = 200
 _SHOWN = 5
+_LABEL_SHOWN = 60
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _USE: dict[str | None, int] = {split: place for place, split in enumerate((None, *SPLITS))}
 
 
@@ -85,7 +89,8 @@ class DataReport:
 def check(dataset: Dataset) -> DataReport:
     """Look for everything that makes training impossible or its figures untrue.
 
-    Errors: an empty label, fewer than two labels, more than 10,000, a label that the given splits keep out of train.
+    Errors: an empty label, one that is too long or holds control characters, fewer than two labels, more than 10,000, a
+    label that the given splits keep out of train.
     Warnings: empty and over-long texts, labels with a single row, labels that differ only in case or spacing, repeated
     texts, the same text with different labels, texts and groups in more than one split (leaks).
     """
@@ -119,9 +124,18 @@ def _problem(
 
 def _labels(dataset: Dataset) -> Iterable[Problem]:
     rows = dataset.rows
-    if empty := [row for row in rows if not row.label.strip()]:
-        yield _problem("error", "empty_label", "{n} without a label; label or remove them", empty)
     counts = Counter(row.label for row in rows)
+    unseen = {label for label in counts if not any(one.isprintable() and not one.isspace() for one in label)}
+    if unseen:
+        empty = [row for row in rows if row.label in unseen]
+        yield _problem("error", "empty_label", "{n} without a label; label or remove them", empty)
+    odd = {label for label in counts if len(label) > MAX_LABEL_CHARACTERS or _CONTROL.search(label)} - unseen
+    if odd:
+        message = (
+            f"{{n}} with a label of more than {MAX_LABEL_CHARACTERS} characters, or with a line break or another "
+            "control character in it; is it the column of the labels?"
+        )
+        yield _problem("error", "unusable_label", message, [row for row in rows if row.label in odd])
     if len(counts) < 2:
         only = f"all rows have the label {next(iter(counts))!r}" if counts else "there are no rows"
         yield _problem("error", "one_label", f"{only}; a specialist needs at least two labels", rows[:1])
@@ -131,11 +145,11 @@ def _labels(dataset: Dataset) -> Iterable[Problem]:
     splits: dict[str, set[str | None]] = defaultdict(set)
     for row in rows:
         splits[row.label].add(row.split)
-    unseen = {label for label, where in splits.items() if not where & {None, "train"}}
-    if unseen:
-        message = f"{_some(unseen)}: in the held-out splits ({{n}}) but never in train; add rows to train"
-        yield _problem("error", "label_not_in_train", message, [row for row in rows if row.label in unseen])
-    single = {label for label, count in counts.items() if count == 1 and label} - unseen
+    untaught = {label for label, where in splits.items() if not where & {None, "train"}}
+    if untaught:
+        message = f"{_some(untaught)}: in the held-out splits ({{n}}) but never in train; add rows to train"
+        yield _problem("error", "label_not_in_train", message, [row for row in rows if row.label in untaught])
+    single = {label for label, count in counts.items() if count == 1} - untaught - unseen
     if single and len(counts) > 1:
         message = f"{_some(single)}: a single row each, which is trained on and never measured; add rows"
         yield _problem("warning", "single_row_label", message, [row for row in rows if row.label in single])
@@ -209,4 +223,5 @@ def _straddling_groups(rows: Sequence[Row]) -> Iterable[Problem]:
 def _some(labels: Iterable[str]) -> str:
     names = sorted(labels)
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return f"label{'s' if len(names) > 1 else ''} {', '.join(map(repr, names[:_SHOWN]))}{more}"
+    shown = (f"{name[:_LABEL_SHOWN]}{'...' if len(name) > _LABEL_SHOWN else ''}" for name in names[:_SHOWN])
+    return f"label{'s' if len(names) > 1 else ''} {', '.join(map(repr, shown))}{more}"

@@ -19,6 +19,7 @@ Record = tuple[int, Mapping[str, object]]
 Reader = Callable[[Path, Sequence[str], Sequence[str]], Iterator[Record]]
 
 _DELIMITERS = (",", ";", "\t", "|")
+_MOST_CHARACTERS = 10_000_000  # of one field; more is a quote that is never closed
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -27,7 +28,7 @@ def missing_column(origin: str, name: str, there: Iterable[str]) -> DataError:
     names = list(there)
     found = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     nearest = f"; did you mean {found[0]!r}?" if found else ""
-    listed = ", ".join(repr(column) for column in names[:20]) or "none"
+    listed = ", ".join(repr(column if len(column) <= 60 else f"{column[:60]}...") for column in names[:20]) or "none"
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return DataError(f"{origin}: there is no column {name!r}{nearest}; the columns are {listed}{more}")
 
@@ -41,6 +42,7 @@ def csv_records(path: Path, required: Sequence[str], optional: Sequence[str]) ->
         DataError: not UTF-8, a required column is missing, a quote that is never closed, too many or too few fields.
     """
     delimiter = _delimiter(path, required)
+    csv.field_size_limit(max(_MOST_CHARACTERS, csv.field_size_limit()))  # of the process: never lowered
     with path.open(encoding="utf-8-sig", newline="") as lines:
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         header: list[str] | None = None
@@ -62,7 +64,7 @@ def csv_records(path: Path, required: Sequence[str], optional: Sequence[str]) ->
 
 def _delimiter(path: Path, required: Sequence[str]) -> str:
     with path.open("rb") as file:
-        first = file.readline(65_536).decode("utf-8-sig", errors="replace")
+        first = file.readline(65_536).decode("utf-8-sig", errors="replace").partition("\r")[0]
     header = {delimiter: _split_line(first, delimiter) for delimiter in _DELIMITERS}
     # Most wanted columns first, then most columns: so that a missing column is reported next to those there are.
     return max(_DELIMITERS, key=lambda one: (len(set(required) & set(header[one])), len(header[one])))

@@ -26,6 +26,7 @@ _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)  # inverse regularisation C, tried fr
 _FEW_STRENGTHS = (3.0, 10.0, 50.0)
 _USUAL = 10.0  # without rows to choose on
 _ITERATIONS = 200
+MOST_CELLS = 100_000_000  # rows x labels up to which logistic regression looks at all rows at once, in some gigabytes
 _ABSENT = -20.0  # bias of labels without a training row
 _NAMED = 64  # rows a label up to which the names of the labels are tried
 _FEW = 20  # rows a label up to which cross-validation chooses, since the dev rows are too few to

@@ -97,6 +97,9 @@ class Climb:
             if self.rungs and self.left <= 0:
                 self.skipped[name] = f"the budget of {self.budget_seconds:g} s was used up"
                 continue
+            if name != "static" and len(self.texts) * self.labels > heads.MOST_CELLS:
+                self.skipped[name] = f"{len(self.texts):,} rows x {self.labels:,} labels are too many to fit at once"
+                continue
             wall, cpu = time.monotonic(), time.process_time()
             made = self._made(name)
             if made is None:

@@ -18,7 +18,8 @@ from shoal.models.tfidf import CHARACTER_LENGTHS, WORD_LENGTHS, WORD_PATTERN, Tf
 from shoal.training.heads import linear
 from shoal.training.progress import Progress, silent
 
-_MOST_FEATURES = 100_000  # of each part, the most frequent
+_MOST_FEATURES = 100_000  # of each part, the most frequent ...
+_MOST_WEIGHTS = 16_000_000  # ... or fewer, so that features x labels stay below this: training keeps 25 copies of them
 _SMALL = 1_000  # below this many rows features that occur once still pay
 _C = 10.0
 _ITERATIONS = 40  # stopping here is as good on dev as full convergence, and bounds the time
@@ -50,7 +51,7 @@ def fit(
         NoWords: no word occurs in the texts, or none often enough.
     """
     progress("tfidf", 0, 3)
-    parts = vectorizers(len(texts))
+    parts = vectorizers(len(texts), labels)
     try:
         matrix = joined([part.fit_transform(texts) for part in parts])
     except ValueError as error:  # scikit-learn's "empty vocabulary"
@@ -72,12 +73,12 @@ def fit(
     return scorer
 
 
-def vectorizers(rows: int) -> tuple[Any, Any]:
-    """Unfitted scikit-learn vectorizers of the word part and the character part, for this many rows."""
+def vectorizers(rows: int, labels: int) -> tuple[Any, Any]:
+    """Unfitted scikit-learn vectorizers of the word part and the character part, for this many rows and labels."""
     shared: dict[str, Any] = {
         "sublinear_tf": True,
         "min_df": 1 if rows < _SMALL else 2,
-        "max_features": _MOST_FEATURES,
+        "max_features": min(_MOST_FEATURES, _MOST_WEIGHTS // (2 * labels)),
         "dtype": np.float32,
     }
     return (

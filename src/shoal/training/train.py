@@ -130,8 +130,8 @@ def _prepared(data: Source, seed: int, *, certified: bool) -> Dataset:
     for part in ("dev", "test"):
         if len(dataset.part(part)) == 0:
             raise DataError(
-                f"{len(dataset)} rows over {len(dataset.labels)} labels leave none for {part}: give at least 5 rows a "
-                f"label, or rows with split = {part!r}."
+                f"{len(dataset)} rows over {len(dataset.labels)} labels leave none for {part}: give at least 5 "
+                f"different texts a label, or rows with split = {part!r}."
             )
     return dataset
 
@@ -192,12 +192,16 @@ def _numbered(part: Dataset) -> tuple[list[str], NDArray[np.intp]]:
 
 def _suspicious(climb: "Climb", dataset: Dataset) -> list[Any]:
     """Training rows whose label looks wrong, by the best features that were computed anyway."""
-    from shoal.training import label_errors, tfidf
+    from shoal.training import heads, label_errors, tfidf
 
+    if len(climb.texts) * climb.labels > heads.MOST_CELLS:
+        return []
     if climb.embedded is not None:
         features = climb.embedded.train
     else:
-        features = tfidf.joined([part.fit_transform(climb.texts) for part in tfidf.vectorizers(len(climb.texts))])
+        features = tfidf.joined(
+            [part.fit_transform(climb.texts) for part in tfidf.vectorizers(len(climb.texts), climb.labels)]
+        )
     return label_errors.find(features, climb.targets, dataset.part("train").rows, dataset.labels, seed=climb.seed)
 
 
