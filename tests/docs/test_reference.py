@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import shoal.gateway.exchange
 import shoal.serving  # noqa: F401 - its errors are under ShoalError too
-from shoal import config
+from shoal import behaviour, config
 from shoal.calibration import thresholds
 from shoal.errors import ShoalError
 from shoal.gateway.telemetry import Telemetry
@@ -122,6 +122,11 @@ TOML = [
 @pytest.mark.parametrize("code", TOML)
 def test_what_shoal_toml_is_shown_to_hold_is_allowed(code: str, tmp_path: Path) -> None:
     """Parts of a file: a project's name and a specialist's data are put beside them."""
+    if code.startswith("# behaviour.toml"):
+        (tmp_path / "behaviour.toml").write_text(code)
+        assert behaviour.load(tmp_path / "behaviour.toml").tests
+        return
+    (tmp_path / "behaviour.toml").touch()
     (tmp_path / "data").mkdir()
     for name in ("intent", "train", "test", "suspects", "texts"):
         (tmp_path / "data" / f"{name}.csv").write_text("text,label\n")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ import numpy as np
 import pytest
 
 import shoal
+from shoal import gate
+from shoal.config import GateConfig
 from shoal.errors import DataError, InputError, ShoalError
 from shoal.evaluation import Report
+from shoal.models.encoder import EncoderScorer
 from shoal.tasks import Prediction
 from shoal.training import acquisition
 
@@ -240,6 +244,30 @@ def test_the_exported_encoder_is_compared_and_its_precision_decided_for_a_reason
     assert ("int8_refused" in export) is (export["precision"] == "fp32")
     if export["precision"] == "int8":
         assert export["speedup"] > 1 and export["accuracy_difference"] >= -0.005 and export["agreement"] > 0.9
+
+
+def test_an_encoder_rounded_too_coarsely_is_stopped_by_the_gate(
+    trained: Trained, saved: Callable[[str], Path], tmp_path: Path
+) -> None:
+    onnx = pytest.importorskip("onnx")
+    folder = shutil.copytree(saved("encoder") / "scorers" / "0", tmp_path / "scorer")
+    model = onnx.load(folder / "encoder.onnx")
+    for tensor in model.graph.initializer:
+        weights = onnx.numpy_helper.to_array(tensor)
+        if weights.ndim == 2 and min(weights.shape) > 64:  # in float32 or in int8, seven steps are left
+            step = np.abs(weights.astype(np.float32)).max() / 3
+            rounded = (np.round(weights / step) * step).astype(weights.dtype)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(rounded, tensor.name))
+    onnx.save(model, folder / "encoder.onnx")
+    sound = trained("encoder")
+    (tier,) = sound.tiers
+    broken = replace(sound, tiers=(replace(tier, views=(replace(tier.views[0], scorer=EncoderScorer.load(folder)),)),))
+    truth = np.array([row["label"] for row in rows("urgency_test.csv", 60)])
+    before, after = (np.array(one.task.labels)[one.judge(TEXTS).label] == truth for one in (sound, broken))
+    (rule,) = gate.against_champion((before, after), [], GateConfig())
+    assert not rule.passed and "shown to be worse" in rule.message
+    (rule,) = gate.against_champion((before, before), [], GateConfig())
+    assert rule.passed
 
 
 def test_a_folder_is_the_encoder_it_holds(trained: Trained, folder: Path) -> None:

@@ -235,6 +235,53 @@ def test_labels_that_cannot_be_used(folder: Path, line: str, told: str) -> None:
     assert found.startswith(told)
 
 
+CLOSER = """[project]
+name = "x"
+[specialists.a]
+data = "data/intent.csv"
+"""
+
+
+def test_slices_and_behaviour(folder: Path) -> None:
+    (folder / "own.toml").touch()
+    (folder / "shoal.toml").write_text(
+        CLOSER
+        + """slices = { columns = ["channel"], terms = { gender = { women = ["she"], men = ["he"] } } }
+gate = { slice_accuracy = 0.8, slice_gap = 0.1, max_slice_regression = 0.05 }
+behaviour = ["own.toml", "bias", { suite = "sentiment", labels = { positive = "b" }, skip = ["typos"] }]
+"""
+    )
+    found = load(folder).specialists["a"]
+    assert found.slices.columns == ["channel"] and found.slices.terms["gender"]["men"] == ["he"]
+    assert [one.suite for one in found.behaviour] == [str(folder / "own.toml"), "bias", "sentiment"]
+    assert found.behaviour[2].labels == {"positive": "b"} and found.behaviour[2].skip == ["typos"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('behaviour = "bias"', "behaviour: got 'bias', must be an array"),
+        ('behaviour = ["bais"]', "behaviour.0: got 'bais', but there is no file "),
+        (
+            'behaviour = [{ suite = "bias", label = { a = "b" } }]',
+            "behaviour.0.label: is not a known key (did you mean",
+        ),
+        ('behaviour = [{ labels = { a = "b" } }]', 'behaviour.0.suite: is missing; for example suite = "sentiment"'),
+        (
+            'behaviour = [{ suite = "bias", pass_rates = { a = 2 } }]',
+            "behaviour.0.pass_rates.a: got 2, must be a number",
+        ),
+        ("behaviour = [3]", "behaviour.0: got 3, must be a table"),
+        ("gate = { slice_gap = 0.1 }", "gate.slice_gap: asks about slices, and there are none; add slices ="),
+        ('slices = ["channel"]', "slices: got ['channel'], must be a table"),
+        ("slices = { terms = { gender = { women = [] } } }", "slices.terms.gender.women: got [], must be a list of at"),
+    ],
+)
+def test_mistakes_in_slices_and_behaviour(folder: Path, line: str, told: str) -> None:
+    found = mistakes(folder, CLOSER + line)
+    assert found[0].startswith(f":5: specialists.a.{told}"), found
+
+
 def test_a_missing_file_says_how_to_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"shoal.toml: there is no such file; `shoal new NAME` starts a project"):
         load(tmp_path / "shoal.toml")
@@ -257,6 +304,8 @@ values = st.recursive(
     max_leaves=4,
 )
 KEYS = [
+    "slices",
+    "behaviour",
     "task",
     "data",
     "labels",
@@ -311,7 +360,8 @@ def _keys(annotation: Any, prefix: str = "") -> Iterator[str]:
         if isinstance(inner := get_args(annotation)[1], type) and issubclass(inner, BaseModel):
             yield from _keys(inner, f"{prefix}NAME.")
         return
-    for kind in (annotation, *get_args(annotation)):
+    inner = [part for kind in get_args(annotation) for part in get_args(kind)]  # of Annotated in a list
+    for kind in (annotation, *get_args(annotation), *inner):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             for name, field in kind.model_fields.items():
                 yield f"{prefix}{name}"

@@ -21,7 +21,7 @@ def write(folder: Path, content: bytes | str, name: str = "rows.csv") -> Path:
     return path
 
 
-def fault(path: object, **columns: str | None) -> str:
+def fault(path: object, **columns: str | list[str] | None) -> str:
     with pytest.raises(DataError) as caught:
         read(path, **columns)  # pyright: ignore
     return str(caught.value)
@@ -236,3 +236,16 @@ def test_no_bytes_whatever_make_it_crash(tmp_path_factory: pytest.TempPathFactor
         read(path)
     except DataError as error:
         assert str(path) in str(error)
+
+
+def test_columns_for_slices_are_kept_on_the_rows(tmp_path: Path) -> None:
+    path = write(tmp_path, "text,label,channel,region\na,x,sms,north\nb,y, ,3\n")
+    data = read(path, slices=["channel", "region", "channel"])
+    assert [row.slices for row in data.rows] == [(("channel", "sms"), ("region", "north")), (("region", "3"),)]
+    assert data.hash == read(path).hash  # nothing is learnt from them
+    assert "no column 'chanel'; did you mean 'channel'?" in fault(path, slices=["chanel"])
+
+
+def test_a_column_of_many_values_makes_no_slices(tmp_path: Path) -> None:
+    path = write(tmp_path, "text,label\n" + "".join(f"row {number},x\n" for number in range(51)))
+    assert "column 'text' has 51 different values; a column for slices has at most 50" in fault(path, slices=["text"])

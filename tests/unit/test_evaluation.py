@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shoal.behaviour import load
 from shoal.calibration import Scope, certify
-from shoal.data import Dataset
+from shoal.data import Dataset, read
 from shoal.errors import InputError
-from shoal.evaluation import Report, SuspiciousLabel
+from shoal.evaluation import Report, SuspiciousLabel, gaps
 from shoal.evaluation import evaluate as evaluate_slowly
 from shoal.models import Specialist, Tier, View
 from shoal.tasks import Classification
@@ -210,3 +211,37 @@ def test_long_texts_are_shortened_and_many_labels_leave_the_matrix_out():
     assert report.confusion.matrix is None
     assert (report.confusion.worst[0].label, report.confusion.worst[0].rows) == ("l001", 3)
     assert len(report.mistakes[0].text) == 400
+
+
+def test_slices_by_columns_and_by_terms_in_the_texts():
+    data = [
+        {"text": f"{row['text']} {'She' if number < 40 else 'shed'} {'him' if number < 10 else ''}", **one}
+        for number, row in enumerate(rows())
+        for one in [{"label": row["label"], "channel": "sms" if number < 30 else "web", "split": "test"}]
+    ]
+    terms = {"gender": {"women": ["she"], "men": ["he", "him"], "nobody": ["xx"]}}
+    report = evaluate(specialist(), read(data, slices=["channel"]), terms=terms)
+    found = {one.name: (one.rows, one.right, one.kept, one.wrong) for one in report.slices}
+    # The first twelve rows are wrong, and of every ten the first is not kept.
+    assert found == {
+        "channel = web": (90, 90, 81, 0),
+        "channel = sms": (30, 18, 27, 10),
+        "gender = women": (40, 28, 36, 10),
+        "gender = men": (10, 0, 9, 9),
+        "gender = nobody": (0, 0, 0, 0),
+    }
+    sms = report.slices[1]
+    assert sms.accuracy.value == 0.6 and sms.accuracy.low < 0.6 < sms.accuracy.high
+    assert sms.coverage.value == 0.9 and sms.risk is not None and sms.risk.value == pytest.approx(10 / 27)
+    assert report.slices[-1].risk is None
+    pairs = list(gaps(report.slices))
+    assert [(pair.worse.value, pair.better.value) for pair in pairs] == [("sms", "web"), ("men", "women")]
+    assert pairs[0].difference == pytest.approx(0.4) and pairs[0].p_value < 1e-6
+    assert Report.from_dict(json.loads(json.dumps(report.as_dict()))) == report
+
+
+def test_suites_are_part_of_the_report(tmp_path):
+    (tmp_path / "own.toml").write_text('[tests.a]\ntexts = ["0 3 0 | moo"]\nexpect = "cow"\n')
+    report = evaluate(specialist(), Dataset.from_rows(rows(30)), suites=[load(tmp_path / "own.toml")])
+    assert [(one.suite, one.name, one.passed, one.holds) for one in report.behaviour] == [("own", "a", 1, True)]
+    assert Report.from_dict(json.loads(json.dumps(report.as_dict()))) == report

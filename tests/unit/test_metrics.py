@@ -255,3 +255,23 @@ def test_comparison_counts_only_what_differs():
     assert comparison.p_value == 1.0
     # (1.645 + 0.842) * sqrt(81 / 201 / 200)
     assert comparison.detectable == pytest.approx(0.1116, abs=1e-3)
+    assert comparison.worse_p == pytest.approx(stats.binomtest(40, 80, 0.5, alternative="less").pvalue)
+
+
+@pytest.mark.parametrize(
+    "table", [(5, 10, 18, 20), (0, 3, 4, 4), (50, 50, 50, 50), (0, 1, 0, 5), (400, 500, 1300, 1400)]
+)
+def test_fisher_is_that_of_scipy(table):
+    right, rows, other_right, other_rows = table
+    expected = stats.fisher_exact(
+        [[right, rows - right], [other_right, other_rows - other_right]], alternative="less"
+    ).pvalue
+    assert metrics.fisher(*table) == pytest.approx(expected, rel=1e-6)
+
+
+def test_holm_rejects_step_by_step():
+    assert metrics.holm([0.01, 0.04, 0.03, 0.005], 0.05) == [True, False, False, True]
+    assert metrics.holm([0.0125, 0.017, 0.025, 0.05], 0.05) == [True, False, False, False]
+    assert metrics.holm([0.01, 0.012, 0.02, 0.05], 0.05) == [True, True, True, True]
+    assert metrics.holm([0.02, 0.001], 0.01) == [False, True]
+    assert metrics.holm([], 0.05) == []

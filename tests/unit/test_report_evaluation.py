@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from shoal.behaviour import BehaviourResult, Failure
 from shoal.calibration import certify
 from shoal.evaluation import (
     Accepted,
@@ -19,6 +20,7 @@ from shoal.evaluation import (
     Mistake,
     OutOfScope,
     Report,
+    SliceResult,
     Speed,
     SuspiciousLabel,
     TierShare,
@@ -222,3 +224,41 @@ def test_the_model_card_tells_use_promise_limits_and_data():
     ):
         assert words in card, words
     assert "abababababababab" in card
+
+
+def closer() -> Report:
+    sliced = [
+        SliceResult(EVIL, "sms", 40, 20, estimate(0.5), 10, 4, estimate(0.25), estimate(0.4)),
+        SliceResult(EVIL, "web", 60, 54, estimate(0.9), 30, 0, estimate(0.5), None),
+        SliceResult("gender", "women", 0, 0, estimate(0.0), 0, 0, estimate(0.0), None),
+    ]
+    failure = Failure(f"good {EVIL}", "bad | text", "refund", "card_lost")
+    tests = [
+        BehaviourResult("bias", "swap", "invariance", "who", 100, 100, estimate(1.0), 0.9, True, []),
+        BehaviourResult("bias", "typos", "invariance", "slips", 100, 40, estimate(0.4), 0.9, True, [failure] * 4),
+        BehaviourResult("bias", "origin", "invariance", "", 0, 0, None, 0.9, True, []),
+    ]
+    return report(slices=sliced, behaviour=tests)
+
+
+def test_the_page_shows_slices_and_behaviour():
+    page = Page(evaluation_html(closer()))
+    assert "script" not in page.tags
+    text = " ".join(page.text.split())
+    assert "Slices, weakest first" in text
+    assert text.index("= sms") < text.index("= web") < text.index("gender = women")
+    assert "sms is right 40.0 points less often than web" in text
+    assert text.index("bias: typos") < text.index("bias: swap")
+    assert "no test row to ask it of" in text
+    assert text.count(f"good {EVIL}") == 4
+    plain = " ".join(Page(evaluation_html(report())).text.split())
+    assert "Slices, weakest first" not in plain and "Behaviour" not in plain
+
+
+def test_the_markdown_shows_slices_and_behaviour():
+    text = evaluation_markdown(closer())
+    assert "<script" not in text
+    assert "| slice | rows | right, % | 95% interval | kept, % | wrong of kept, % |" in text
+    assert "| bias: typos | invariance | 100 | 40.0 | 36.0 to 44.0 | 90 | fails |" in text
+    assert text.count("bad \\| text") == 2
+    assert "behavioural test" not in evaluation_markdown(report())

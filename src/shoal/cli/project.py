@@ -71,7 +71,13 @@ def _read(config: "SpecialistConfig") -> "Dataset | None":
     if config.data is None:
         return None
     return data.read(
-        config.data, text=config.text, label=config.label, split=config.split, group=config.group, time=config.time
+        config.data,
+        text=config.text,
+        label=config.label,
+        split=config.split,
+        group=config.group,
+        time=config.time,
+        slices=config.slices.columns,
     )
 
 

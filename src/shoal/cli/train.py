@@ -9,15 +9,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from shoal.cli.first import First, as_values, show_first, train_first
+from shoal.cli import first
+from shoal.cli.first import First
 from shoal.cli.progress import progress_bars
 from shoal.cli.project import PROJECT, corrected, read_rows, writable_cache
+from shoal.cli.verdicts import as_values, documents, judged, print_json, print_summary, suites_of
 from shoal.errors import GateFailed, InputError, NotFoundError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from shoal.behaviour import Suite
     from shoal.config import SpecialistConfig
     from shoal.data import Dataset
     from shoal.evaluation import Report
@@ -81,15 +81,15 @@ def _train_file(source: Path, corrections: Sequence[Path], out: Path, options: d
     _warn(dataset)
     with progress_bars(out.name) as bars:
         specialist = training.train(dataset, name=out.name, progress=bars, cache=writable_cache(), **options)
-    specialist.save(out, documents=_documents(_report(specialist), None))
+    specialist.save(out, documents=documents(_report(specialist), None))
     _show([_Trained(str(out), _report(specialist), out)], as_json)
 
 
 def _train_project(path: Path, names: Sequence[str], as_json: bool) -> None:
-    from shoal import config
+    from shoal.config import load
     from shoal.registry import Registry
 
-    project = config.load(path)
+    project = load(path)
     unknown = [name for name in names if name not in project.specialists]
     if unknown:
         raise NotFoundError(
@@ -98,9 +98,11 @@ def _train_project(path: Path, names: Sequence[str], as_json: bool) -> None:
     if not project.specialists:
         raise InputError(f"{path} names no specialist to train. Add a table such as [specialists.intent].")
     registry = Registry(project.registry)
+    wanted = {name: project.specialists[name] for name in names or project.specialists}
+    suites = {name: suites_of(config.behaviour) for name, config in wanted.items()}  # mistakes before any training
     done: list[_Trained | First] = []
-    for name in names or project.specialists:
-        done.append(_train_one(registry, name, project.specialists[name]))
+    for name, config in wanted.items():
+        done.append(_train_one(registry, name, config, suites[name]))
         if not as_json:
             _show(done[-1:], as_json=False)
     if as_json:
@@ -115,13 +117,15 @@ def _train_project(path: Path, names: Sequence[str], as_json: bool) -> None:
         print(f'Next: shoal predict {done[0].place.split()[0]} "..."   or: shoal serve')
 
 
-def _train_one(registry: "Registry", name: str, config: "SpecialistConfig") -> _Trained | First:
-    from shoal import data, gate, training
+def _train_one(
+    registry: "Registry", name: str, config: "SpecialistConfig", suites: "Sequence[Suite]"
+) -> _Trained | First:
+    from shoal import data, training
 
     read = read_rows(config, quiet=False)
     if read is None:
         with progress_bars(name) as bars:
-            return train_first(registry, name, config, bars, writable_cache())
+            return first.train_first(registry, name, config, bars, writable_cache())
     dataset = data.split(read, seed=config.seed, drop_leaks=True)
     _warn(read)
     with progress_bars(name) as bars:
@@ -136,51 +140,36 @@ def _train_one(registry: "Registry", name: str, config: "SpecialistConfig") -> _
             name=name,
             never=tuple(config.never),
             descriptions=config.descriptions,
+            terms=config.slices.terms,
+            suites=suites,
             progress=bars,
             cache=writable_cache(),
         )
     report = _report(specialist)
-    verdict = gate.check(report, config.gate, _champion_pairs(registry, name, specialist, dataset.part("test")))
+    champion = _champion(registry, name)
+    verdict = judged(report, config.gate, specialist, champion, dataset.part("test"), config.slices.terms)
     with tempfile.TemporaryDirectory(prefix="shoal-") as scratch:
         folder = Path(scratch) / name
-        specialist.save(folder, documents=_documents(report, verdict))
+        specialist.save(folder, documents=documents(report, verdict))
         version = registry.publish(name, folder, report=_headline(report, verdict))
     if verdict.passed:
         registry.promote(name, version.version)
     return _Trained(f"{name} {version.version}", report, registry.path(version), verdict)
 
 
-def _champion_pairs(
-    registry: "Registry", name: str, challenger: "Specialist", test: "Dataset"
-) -> "tuple[NDArray[np.bool_], NDArray[np.bool_]] | None":
-    """Tell which test rows the champion and the challenger get right; None without a champion."""
-    import numpy as np
-
+def _champion(registry: "Registry", name: str) -> "Specialist | None":
+    """Open the version that serves now, if there is one."""
     from shoal.models import load
 
     if name not in registry.names() or "champion" not in registry.aliases(name):
         return None
-    champion = load(registry.path(registry.resolve(name)))
-    truth = np.array(test.targets)
-    right = [np.array(one.task.labels)[one.judge(test.texts).label] == truth for one in (champion, challenger)]
-    return right[0], right[1]
+    return load(registry.path(registry.resolve(name)))
 
 
 def _report(specialist: "Specialist") -> "Report":
     from shoal.evaluation import Report
 
     return Report.from_dict(dict(specialist.report))
-
-
-def _documents(report: "Report", verdict: "Verdict | None") -> dict[str, str]:
-    """Write what people read, to be sealed into the model folder."""
-    from shoal.report import evaluation_html, evaluation_markdown, model_card
-
-    return {
-        "README.md": model_card(report),
-        "report.md": evaluation_markdown(report, verdict),
-        "report.html": evaluation_html(report, verdict),
-    }
 
 
 def _headline(report: "Report", verdict: "Verdict") -> dict[str, Any]:
@@ -205,50 +194,23 @@ def _warn(dataset: "Dataset") -> None:
 
 def _show(done: Sequence[_Trained | First], as_json: bool) -> None:
     """Print what was reached: as JSON, or a few lines for each specialist."""
-    import msgspec
-
     if as_json:
-        rows = [
-            as_values(one)
-            if isinstance(one, First)
-            else {
-                "name": one.report.name,
-                "place": one.place,
-                "folder": str(one.documents),
-                "gate": msgspec.to_builtins(one.verdict),
-                "report": one.report.as_dict(),
-            }
-            for one in done
-        ]
-        print(msgspec.json.format(msgspec.json.encode(rows)).decode())
+        print_json([first.as_values(one) if isinstance(one, First) else _values(one) for one in done])
         return
-    from shoal.report import promise
-
     console = Console(highlight=False, soft_wrap=True)
     for one in done:
         if isinstance(one, First):
-            show_first(one)
+            first.show_first(one)
             continue
-        report = one.report
-        accuracy, kept = report.metrics.accuracy, report.accepted
-        wrong = f", {kept.risk.value:.1%} of them wrong" if kept.risk else ""
-        console.print(
-            f"[bold]{escape(one.place)}[/]  {report.speed.p50_ms:.1f} ms a text, {report.size_bytes / 1e6:.1f} MB"
-        )
-        console.print(
-            f"  accuracy {accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}) on {report.data.tested:,} "
-            f"test rows; keeps {kept.coverage.value:.1%}{wrong}"
-        )
-        console.print(f"  {promise(report)}")
-        if report.certificate and not report.certificate.certified:
-            console.print(f"  [yellow]{escape(report.certificate.reason)}[/]")
-        for rule in one.verdict.reasons if one.verdict else []:
-            mark = "[green]passed[/]" if rule.passed else "[red]failed[/]"
-            console.print(f"  {mark} {escape(rule.message)}")
+        print_summary(one.place, one.report, one.verdict)
         console.print(f"  [dim]report: {escape(str(one.documents / 'report.html'))}[/]")
-        if report.suspicious:
+        if one.report.suspicious:
             target = one.place.replace(" ", "@") if one.verdict else one.place
             console.print(
-                f"  [dim]{len(report.suspicious):,} training labels look wrong; to decide on them: "
+                f"  [dim]{len(one.report.suspicious):,} training labels look wrong; to decide on them: "
                 f"shoal data suspects {escape(target)}[/]"
             )
+
+
+def _values(one: _Trained) -> dict[str, Any]:
+    return as_values(one.place, one.report, one.verdict) | {"folder": str(one.documents)}

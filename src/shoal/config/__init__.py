@@ -2,6 +2,7 @@
 
 from shoal.config.load import load
 from shoal.config.schema import (
+    BehaviourConfig,
     EnergyConfig,
     GateConfig,
     GuaranteeConfig,
@@ -10,10 +11,12 @@ from shoal.config.schema import (
     PriceConfig,
     Project,
     ServeConfig,
+    SlicesConfig,
     SpecialistConfig,
 )
 
 __all__ = [
+    "BehaviourConfig",
     "EnergyConfig",
     "GateConfig",
     "GuaranteeConfig",
@@ -22,6 +25,7 @@ __all__ = [
     "PriceConfig",
     "Project",
     "ServeConfig",
+    "SlicesConfig",
     "SpecialistConfig",
     "load",
 ]

@@ -1,73 +1,36 @@
 """What stands in shoal.toml: every table and key, its type, what is allowed, its default.
 
-The sentence behind "must be" lives in the type, so that whoever breaks the rule reads that sentence. How the file is
-read and how mistakes are told is in `load`.
+How a value is checked is in `values`; how the file is read and how mistakes are told is in `reading`.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from shoal.config.values import (
+    RULE,
+    Count,
+    CountOrZero,
+    Name,
+    NotNegative,
+    Port,
+    Positive,
+    Probability,
+    Share,
+    Table,
+    Text,
+    Url,
+    Variable,
+    Words,
+)
 from shoal.tasks import MAX_LABELS
 
-RULE = "rule"  # type of the errors whose message reads on after "must be"
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+SUITES = ("bias", "sentiment")  # behavioural tests that come with shoal
 SPLIT_FILES = ("train", "dev", "calibration", "test")
-
-
-def _rule(allowed: str, holds: Callable[[Any], bool]) -> BeforeValidator:
-    """Make a validator that says what is allowed."""
-
-    def check(value: Any) -> Any:
-        if not holds(value):
-            raise PydanticCustomError(RULE, "{allowed}", {"allowed": allowed})
-        return value
-
-    return BeforeValidator(check)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-Probability = Annotated[float, _rule("a number above 0 and below 1", lambda v: _number(v) and 0 < v < 1)]
-Share = Annotated[float, _rule("a number from 0 to 1", lambda v: _number(v) and 0 <= v <= 1)]
-Positive = Annotated[float, _rule("a number above 0", lambda v: _number(v) and v > 0)]
-NotNegative = Annotated[float, _rule("a number of at least 0", lambda v: _number(v) and v >= 0)]
-Count = Annotated[int, _rule("a whole number of at least 1", lambda v: _whole(v) and v >= 1)]
-CountOrZero = Annotated[int, _rule("a whole number of at least 0", lambda v: _whole(v) and v >= 0)]
-Port = Annotated[int, _rule("a port: a whole number from 0 to 65535", lambda v: _whole(v) and 0 <= v <= 65_535)]
-Text = Annotated[str, _rule("a string that is not empty", lambda v: isinstance(v, str) and bool(v.strip()))]
-Name = Annotated[
-    str,
-    _rule(
-        "a name: up to 64 small letters, digits, '-' and '_', beginning with a letter or digit",
-        lambda v: isinstance(v, str) and NAME.fullmatch(v) is not None,
-    ),
-]
-Variable = Annotated[
-    str,
-    _rule(
-        "the name of an environment variable such as OPENAI_API_KEY (never the key itself)",
-        lambda v: isinstance(v, str) and re.fullmatch(r"[A-Z_][A-Z0-9_]{0,99}", v) is not None,
-    ),
-]
-Url = Annotated[
-    str,
-    _rule(
-        "an address such as http://127.0.0.1:8081/v1",
-        lambda v: isinstance(v, str) and re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", v) is not None,
-    ),
-]
 
 
 def _root(context: Any) -> Path:
@@ -79,6 +42,16 @@ def _path(value: Any, info: ValidationInfo) -> Path:
     if not isinstance(value, str) or not value.strip():
         raise PydanticCustomError(RULE, "{allowed}", {"allowed": "a path"})
     return _root(info.context) / Path(value).expanduser()
+
+
+def _suite(value: Any, info: ValidationInfo) -> str:
+    """Leave the name of a suite that comes with shoal; make a path of anything else."""
+    return value if value in SUITES else str(_path(value, info))
+
+
+def _named(value: Any) -> Any:
+    """Let a suite be written as its name alone."""
+    return {"suite": value} if isinstance(value, str) else value
 
 
 def _data(value: Any, info: ValidationInfo) -> Any:
@@ -136,13 +109,7 @@ DataFiles = Annotated[Path | dict[str, Path], BeforeValidator(_data)]
 Labels = Annotated[list[Text], BeforeValidator(_labels)]
 
 
-class _Table(BaseModel):
-    """A table of shoal.toml: unknown keys are mistakes, values are never bent into another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class ProjectConfig(_Table):
+class ProjectConfig(Table):
     """`[project]`.
 
     Attributes:
@@ -154,14 +121,14 @@ class ProjectConfig(_Table):
     registry: ProjectPath = Field(default=cast(Path, ".shoal/registry"), validate_default=True)
 
 
-class PriceConfig(_Table):
+class PriceConfig(Table):
     """`price` of an LLM, in USD per million tokens."""
 
     input: NotNegative = Field(examples=["price = { input = 2.50, output = 10.00 }"])
     output: NotNegative = Field(examples=["price = { input = 2.50, output = 10.00 }"])
 
 
-class LLMConfig(_Table):
+class LLMConfig(Table):
     """`[llms.NAME]`: an OpenAI-compatible endpoint.
 
     Attributes:
@@ -187,14 +154,14 @@ class LLMConfig(_Table):
     style: Literal["chat", "completion"] = "chat"
 
 
-class GuaranteeConfig(_Table):
+class GuaranteeConfig(Table):
     """`guarantee`: kept answers disagree with the reference in at most `risk`, with probability `confidence`."""
 
     risk: Probability = 0.05
     confidence: Probability = 0.95
 
 
-class GateConfig(_Table):
+class GateConfig(Table):
     """`gate`: what a new version must reach to be released; None asks for nothing.
 
     Attributes:
@@ -204,7 +171,10 @@ class GateConfig(_Table):
         p99_ms: latency of one text, 99th percentile in milliseconds, at most.
         size_mb: megabytes of the model folder, at most.
         certified: whether it must have a certificate, without which it keeps nothing.
+        slice_accuracy: at least, in every slice of test.
+        slice_gap: between two slices of one kind, at most.
         max_regression: how much worse than the champion it may be, paired on the same rows.
+        max_slice_regression: the same on every slice.
     """
 
     accuracy: Share | None = None
@@ -213,10 +183,41 @@ class GateConfig(_Table):
     p99_ms: Positive | None = None
     size_mb: Positive | None = None
     certified: bool = False
+    slice_accuracy: Share | None = None
+    slice_gap: Share | None = None
     max_regression: Share = 0.005
+    max_slice_regression: Share = 0.02
 
 
-class SpecialistConfig(_Table):
+class SlicesConfig(Table):
+    """`slices`: where the report and the gate look closer.
+
+    Attributes:
+        columns: columns of the data with few values, such as a channel or a region.
+        terms: groups of terms in texts, by what they tell apart: { gender = { women = ["she"], men = ["he"] } }.
+    """
+
+    columns: list[Text] = Field(default_factory=list[str])
+    terms: dict[Text, dict[Text, Words]] = Field(default_factory=dict[str, dict[str, list[str]]])
+
+
+class BehaviourConfig(Table):
+    """An item of `behaviour`: tests of what a specialist does to texts of a certain kind.
+
+    Attributes:
+        suite: a TOML file with tests, or the name of a suite that comes with shoal.
+        labels: which label of the specialist is meant by a label of the suite.
+        pass_rates: test -> share of its cases that must pass, instead of what the suite asks.
+        skip: tests to leave out.
+    """
+
+    suite: Annotated[str, BeforeValidator(_suite)] = Field(examples=['suite = "sentiment"'])
+    labels: dict[Text, Text] = Field(default_factory=dict[str, str])
+    pass_rates: dict[Text, Share] = Field(default_factory=dict[str, float])
+    skip: list[Text] = Field(default_factory=list[str])
+
+
+class SpecialistConfig(Table):
     """`[specialists.NAME]`: one narrow task, the data it is learnt from, what is promised and who gets the doubts.
 
     Attributes:
@@ -233,6 +234,8 @@ class SpecialistConfig(_Table):
         backbone: "auto", "static", "encoder", "finetune", "tfidf", or a folder or hub name of an encoder.
         guarantee: the promise about kept answers.
         gate: what a version must reach to be released.
+        slices: groups of rows on which it is measured and gated as well.
+        behaviour: suites of behavioural tests; each is a rule of the gate.
         escalate: who gets what is not kept: an LLM of this file, "review" (a person) or "none" (abstain).
         egress: what may leave for an external LLM: "allow" all, "redact" personal data, "never" anything.
         never: labels whose predictions are never kept.
@@ -255,6 +258,8 @@ class SpecialistConfig(_Table):
     backbone: Text = "auto"
     guarantee: GuaranteeConfig = GuaranteeConfig()
     gate: GateConfig = GateConfig()
+    slices: SlicesConfig = SlicesConfig()
+    behaviour: list[Annotated[BehaviourConfig, BeforeValidator(_named)]] = Field(default_factory=list[BehaviourConfig])
     escalate: Text = "review"
     egress: Literal["allow", "redact", "never"] = "allow"
     never: list[Text] = Field(default_factory=list[str])
@@ -264,7 +269,7 @@ class SpecialistConfig(_Table):
     seed: CountOrZero = 0
 
 
-class ServeConfig(_Table):
+class ServeConfig(Table):
     """`[serve]`: the gateway.
 
     Attributes:
@@ -282,7 +287,7 @@ class ServeConfig(_Table):
     queue_items: Count = 4096
 
 
-class LedgerConfig(_Table):
+class LedgerConfig(Table):
     """`[ledger]`: the record of every request.
 
     Attributes:
@@ -294,7 +299,7 @@ class LedgerConfig(_Table):
     text: Literal["full", "hash", "none"] = "full"
 
 
-class EnergyConfig(_Table):
+class EnergyConfig(Table):
     """`[energy]`: how CPU time becomes joules and money where the machine does not measure power.
 
     Attributes:
@@ -306,7 +311,7 @@ class EnergyConfig(_Table):
     price_per_kwh: NotNegative = 0.25
 
 
-class Project(_Table):
+class Project(Table):
     """A whole shoal.toml, checked.
 
     Attributes:

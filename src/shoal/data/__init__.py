@@ -6,6 +6,7 @@ from shoal.data.leaks import drop_leaks
 from shoal.data.public import load_out_of_scope, load_public
 from shoal.data.read import Source, read
 from shoal.data.split import rows_for_calibration, split
+from shoal.data.terms import Terms, whole_words
 
 __all__ = [
     "SPLITS",
@@ -15,6 +16,7 @@ __all__ = [
     "Row",
     "Source",
     "Split",
+    "Terms",
     "check",
     "drop_leaks",
     "load_out_of_scope",
@@ -22,4 +24,5 @@ __all__ = [
     "read",
     "rows_for_calibration",
     "split",
+    "whole_words",
 ]

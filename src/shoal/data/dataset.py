@@ -55,6 +55,7 @@ class Row:
         group: rows of one group (a customer, a contract) never fall into different splits.
         time: when the text was written, as it stood in the source: ISO 8601 or a number.
         origin: where the row was read, "file:line".
+        slices: (column, value) of the columns by whose values the report is to look closer; blank values are left out.
     """
 
     text: str
@@ -63,6 +64,7 @@ class Row:
     group: str | None = None
     time: str | None = None
     origin: str = ""
+    slices: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Dataset:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 (hex) over the content of all rows in their order, splits included; where they came from is not."""
+        """SHA-256 (hex) over what is learnt from, all rows in their order with splits; not origins, not slices."""
         digest = hashlib.sha256()
         for row in self.rows:
             values = [row.text, row.label, row.split, row.group, row.time]

@@ -12,6 +12,8 @@ from shoal.data.files import READERS, Record, missing_column
 from shoal.data.moments import moments
 from shoal.errors import DataError, EnvironmentProblem
 
+MOST_SLICES = 50  # values of a column: with more, hardly a slice has rows enough to say anything
+
 Source = str | Path | Mapping[str, str | Path] | Sequence[Mapping[str, object]] | Dataset
 
 
@@ -24,6 +26,7 @@ class _Columns:
     split: str | None
     group: str | None
     time: str | None
+    slices: tuple[str, ...] = ()
 
     @property
     def found_split(self) -> bool:
@@ -31,7 +34,8 @@ class _Columns:
         return self.split is None and self.label is not None
 
     def required(self) -> list[str]:
-        return [name for name in (self.text, self.label, self.split, self.group, self.time) if name is not None]
+        names = (self.text, self.label, self.split, self.group, self.time, *self.slices)
+        return list(dict.fromkeys(name for name in names if name is not None))
 
 
 def read(
@@ -42,6 +46,7 @@ def read(
     split: str | None = None,
     group: str | None = None,
     time: str | None = None,
+    slices: Sequence[str] = (),
 ) -> Dataset:
     """Read labelled rows.
 
@@ -55,6 +60,7 @@ def read(
             if there is one.
         group: name of the column whose values never straddle two splits.
         time: name of the column with the time of a row (ISO 8601 or numbers).
+        slices: names of columns with few values (a channel, a region) by which a report looks closer.
 
     Raises:
         DataError: names the file, the line and the column of the first fault.
@@ -62,7 +68,7 @@ def read(
     """
     if isinstance(source, Dataset):
         return source
-    columns = _Columns(text, label, split, group, time)
+    columns = _Columns(text, label, split, group, time, tuple(dict.fromkeys(slices)))
     if isinstance(source, Mapping):
         rows = list(_split_files(source, columns))
     elif isinstance(source, str | Path):
@@ -73,7 +79,18 @@ def read(
         raise DataError(f"{source if isinstance(source, str | Path) else 'the list'}: no rows to read")
     if time is not None:
         moments(rows)
+    _check_slices(rows, columns.slices)
     return Dataset.of(rows)
+
+
+def _check_slices(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    for column in columns:
+        values = {value for row in rows for name, value in row.slices if name == column}
+        if len(values) > MOST_SLICES:
+            raise DataError(
+                f"column {column!r} has {len(values):,} different values; a column for slices has at most "
+                f"{MOST_SLICES}, such as channels or regions"
+            )
 
 
 def _split_files(files: Mapping[str, str | Path], columns: _Columns) -> Iterator[Row]:
@@ -125,6 +142,9 @@ def _rows(source: str, records: Iterator[Record], columns: _Columns, split: Spli
             group=_scalar(record, columns.group, origin),
             time=_scalar(record, columns.time, origin),
             origin=origin,
+            slices=tuple(
+                (name, value) for name in columns.slices if (value := _scalar(record, name, origin)) is not None
+            ),
         )
 
 
@@ -154,9 +174,9 @@ def _split(value: object, column: str, origin: str, *, named: bool) -> Split | N
 
 
 def _scalar(record: Mapping[str, object], column: str | None, origin: str) -> str | None:
-    """Take a group or a time: a string, a number or a date; blank is None."""
+    """Take a group, a time or a slice: a string, a number or a date; blank is None."""
     value = None if column is None else record[column]
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, datetime.date):  # also datetime
         return value.isoformat()

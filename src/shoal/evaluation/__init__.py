@@ -17,6 +17,8 @@ from shoal.evaluation.report import (
     TierShare,
     Training,
 )
+from shoal.evaluation.slices import Gap, Slice, SliceResult, gaps
+from shoal.evaluation.slices import find as find_slices
 
 __all__ = [
     "Accepted",
@@ -24,14 +26,19 @@ __all__ = [
     "Confusion",
     "CurvePoint",
     "Data",
+    "Gap",
     "LabelRow",
     "Metrics",
     "Mistake",
     "OutOfScope",
     "Report",
+    "Slice",
+    "SliceResult",
     "Speed",
     "SuspiciousLabel",
     "TierShare",
     "Training",
     "evaluate",
+    "find_slices",
+    "gaps",
 ]

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal import metrics
-from shoal.data import Dataset
+from shoal import behaviour, metrics
+from shoal.data import Dataset, Terms
 from shoal.errors import InputError
-from shoal.evaluation import speed
+from shoal.evaluation import slices, speed
 from shoal.evaluation.report import (
     Accepted,
     ConfusedPair,
@@ -49,6 +49,8 @@ def evaluate(
     seed: int = 0,
     out_of_scope_texts: Sequence[str] | None = None,
     suspicious: Sequence[SuspiciousLabel | Mapping[str, Any]] = (),
+    terms: Terms | None = None,
+    suites: Sequence[behaviour.Suite] = (),
     timing_seconds: float = 2.0,
 ) -> Report:
     """Measure a specialist on its test rows: quality, calibration, what it keeps, speed.
@@ -59,10 +61,13 @@ def evaluate(
         seed: of the bootstrap.
         out_of_scope_texts: texts of another kind, to measure how well they are told apart.
         suspicious: training rows with doubtful labels, passed on into the report.
+        terms: groups of terms whose texts make slices, beside those by columns that the rows carry:
+            {"gender": {"women": ["she", "woman"], "men": ["he", "man"]}}.
+        suites: behavioural tests to run, some of them on the test rows.
         timing_seconds: how long latency and throughput are measured.
 
     Raises:
-        InputError: there are no rows, or a label that the specialist does not know.
+        InputError: there are no rows; a row or a suite has a label that the specialist does not know.
     """
     test = dataset.part("test") if any(row.split == "test" for row in dataset.rows) else dataset
     labels = specialist.task.labels
@@ -95,6 +100,8 @@ def evaluate(
             joules=specialist.provenance.get("training_joules"),
             energy_source=specialist.provenance.get("energy_source"),
         ),
+        slices=slices.measure(slices.find(test, terms or {}), correct, judged.accepted),
+        behaviour=[one for suite in suites for one in behaviour.run(specialist, suite, test.texts, seed=seed)],
     )
 
 

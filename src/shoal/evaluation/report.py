@@ -4,7 +4,9 @@ from typing import Any
 
 import msgspec
 
+from shoal.behaviour import BehaviourResult
 from shoal.calibration import Certificate
+from shoal.evaluation.slices import SliceResult
 from shoal.metrics import Bin, Estimate
 
 SCHEMA = 1
@@ -198,6 +200,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     speed: Speed
     training: Training
+    slices: list[SliceResult] = []
+    behaviour: list[BehaviourResult] = []
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and numbers, ready for JSON."""

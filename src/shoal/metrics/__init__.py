@@ -15,6 +15,7 @@ from shoal.metrics.classification import (
     per_label,
     squared_errors,
 )
+from shoal.metrics.multiple import fisher, holm
 from shoal.metrics.paired import PairedComparison, compare, mcnemar, paired_lower_bound
 from shoal.metrics.reliability import Bin, classwise_ece, classwise_ece_estimate, ece, ece_estimate, reliability
 from shoal.metrics.resampling import Estimate, Statistic, bootstrap, mean_of
@@ -40,7 +41,9 @@ __all__ = [
     "confusion",
     "ece",
     "ece_estimate",
+    "fisher",
     "fpr_at_95",
+    "holm",
     "log_losses",
     "macro_f1",
     "macro_f1_of",

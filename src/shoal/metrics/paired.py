@@ -24,6 +24,7 @@ class PairedComparison(msgspec.Struct, frozen=True):
         difference: accuracy of the challenger minus that of the champion.
         low: one-sided lower confidence bound of the difference (Tango 1998 score bound).
         p_value: exact McNemar test of "no difference", two-sided.
+        worse_p: the same against "the challenger is no worse", one-sided: small where it is shown to be worse.
         detectable: smallest true drop that this many rows and disagreements would show with 80 % power.
     """
 
@@ -33,6 +34,7 @@ class PairedComparison(msgspec.Struct, frozen=True):
     difference: float
     low: float
     p_value: float
+    worse_p: float
     detectable: float
 
 
@@ -51,6 +53,7 @@ def compare(champion: Bools, challenger: Bools, *, level: float = 0.95) -> Paire
         difference=(gained - lost) / rows,
         low=paired_lower_bound(gained, lost, rows, level),
         p_value=mcnemar(gained, lost),
+        worse_p=cdf(gained, gained + lost, 0.5),
         detectable=min(1.0, reach * math.sqrt(discordant / rows)),
     )
 

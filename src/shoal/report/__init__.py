@@ -1,7 +1,8 @@
 """Reports that people read: what was saved, and how good a specialist is."""
 
-from shoal.report.evaluation import evaluation_html, promise
+from shoal.report.evaluation import evaluation_html
 from shoal.report.evaluation_text import evaluation_markdown, model_card
+from shoal.report.figures import promise
 from shoal.report.savings import Savings, savings
 from shoal.report.savings_views import savings_html, savings_table
 from shoal.report.unmeasured import rows_needed, unmeasured_card

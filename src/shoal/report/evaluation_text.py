@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from shoal.evaluation import Report
 from shoal.gate import Verdict
-from shoal.report.evaluation import facts, metric_rows, promise
+from shoal.report import closer
+from shoal.report.figures import facts, metric_rows, promise
 
 _WEAKEST = 5
 _PAIRS = 5
 _SUSPICIOUS = 10
+_FAILURES = 2  # examples a behavioural test
 _TEXT_CHARS = 120
 _LABELS_NAMED = 200
 
@@ -52,6 +54,7 @@ def evaluation_markdown(report: Report, verdict: Verdict | None = None) -> str:
                 [(pair.label, pair.predicted, str(pair.rows)) for pair in report.confusion.worst[:_PAIRS]],
             )
         )
+    parts += _closer(report)
     if report.suspicious:
         parts.append(_suspicious(report))
     return "\n\n".join(parts) + "\n"
@@ -109,6 +112,20 @@ def safe(text: str) -> str:
 def _promise(report: Report) -> str:
     reason = f" ({report.certificate.reason})" if report.certificate else ""
     return f"{promise(report)}{reason}"
+
+
+def _closer(report: Report) -> list[str]:
+    """Slices and behavioural tests, where there are such, with a few examples of what failed."""
+    parts: list[str] = []
+    if report.slices:
+        parts.append(_table(closer.SLICES_HEAD, closer.slice_rows(report)))
+        parts += [safe(note) for note in closer.gap_notes(report)]
+    if report.behaviour:
+        parts.append(_table(closer.TESTS_HEAD, closer.behaviour_rows(report)))
+        failed = closer.failure_rows(report, _FAILURES)
+        if failed:
+            parts.append(_table(closer.FAILURES_HEAD, [tuple(_cut(cell) for cell in row) for row in failed]))
+    return parts
 
 
 def _suspicious(report: Report) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal import data as tables
+from shoal.behaviour import Suite
 from shoal.calibration import certify, grid
-from shoal.data import Dataset, Source
+from shoal.data import Dataset, Source, Terms
 from shoal.errors import DataError, InputError
 from shoal.evaluation import evaluate
 from shoal.meter import EnergyMeter
@@ -39,6 +40,8 @@ def train(
     name: str = "specialist",
     never: Sequence[str] = (),
     descriptions: Mapping[str, str] | None = None,
+    terms: Terms | None = None,
+    suites: Sequence[Suite] = (),
     progress: Progress | None = None,
     cache: Path | None = None,
 ) -> Specialist:
@@ -60,6 +63,8 @@ def train(
         name: of the specialist.
         never: labels whose answers are never kept.
         descriptions: what labels mean, in a few words; with few rows they help to learn what belongs to a label.
+        terms: groups of terms on whose texts the report looks closer; see `shoal.evaluation.evaluate`.
+        suites: behavioural tests for the report (`shoal.behaviour.load`).
         progress: called as progress(stage, done, total).
         cache: folder for what a later training can use again; None keeps nothing.
 
@@ -76,6 +81,8 @@ def train(
     with EnergyMeter() as meter:
         dataset = _prepared(data, seed, certified=risk is not None)
         labels = _task(dataset, never)
+        for suite in suites:
+            suite.check(labels.labels)
         options = (backbone, risk, 1 - confidence, budget_seconds, seed, progress or silent, cache)
         climb = _climb(dataset, labels, descriptions or {}, *options)
         climb.run(plan(backbone), settle=backbone not in RECIPES[1:])
@@ -101,7 +108,7 @@ def train(
     if risk is not None:
         dev = evidence(final, first, climb.judging)
         specialist = _certified(specialist, risk, 1 - confidence, dev, dataset.part("calibration"))
-    report = evaluate(specialist, dataset, seed=seed, suspicious=suspicious)
+    report = evaluate(specialist, dataset, seed=seed, suspicious=suspicious, terms=terms, suites=suites)
     return replace(specialist, report=report.as_dict())
 
 

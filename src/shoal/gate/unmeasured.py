@@ -1,0 +1,39 @@
+"""A first version that no labelled row has measured."""
+
+from shoal.gate.verdict import Rule, Rules, Verdict, plain, threshold
+
+
+def check_unmeasured(rules: Rules, *, size_bytes: int, over_measured: bool) -> Verdict:
+    """Hold a version that no labelled row has measured against the rules: what was not measured does not pass.
+
+    It keeps nothing, so that it harms nothing where nothing serves yet: where no more is asked, it passes.
+
+    Args:
+        rules: the limits.
+        size_bytes: of its models.
+        over_measured: whether it would take the place of a champion that labelled rows have measured.
+    """
+    asked = {
+        "accuracy": rules.accuracy,
+        "macro_f1": rules.macro_f1,
+        "coverage": rules.coverage,
+        "p99_ms": rules.p99_ms,
+        "certified": 1.0 if rules.certified else None,
+        "slice_accuracy": rules.slice_accuracy,
+        "slice_gap": rules.slice_gap,
+    }
+    why = "there are no labelled rows to measure it on. Add rows, or take this rule out until there are some"
+    reasons = [
+        Rule(name, None, limit, False, f"{name} is asked, and {why}")
+        for name, limit in asked.items()
+        if limit is not None
+    ]
+    if rules.size_mb is not None:
+        reasons.append(threshold("size_mb", size_bytes / 1e6, rules.size_mb, "most", plain, ""))
+    against = (
+        "the champion has learnt from labelled rows; names alone do not take its place"
+        if over_measured
+        else "no champion has learnt from labelled rows yet, so there is nothing to be worse than"
+    )
+    reasons.append(Rule("max_regression", None, rules.max_regression, not over_measured, against))
+    return Verdict(all(rule.passed for rule in reasons), reasons)
