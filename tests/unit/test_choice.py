@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shoal.training.choice import Candidate, candidates
+from shoal.training.choice import Candidate, candidates, choose_final
 from shoal.training.judging import Judging
 from shoal.training.ladder import Rung
 
@@ -51,3 +51,24 @@ def test_tier_reads_the_confidence_that_was_judged(made: tuple[list[Candidate], 
     np.testing.assert_allclose(reading.confidence, candidate.judged.confidence, atol=1e-5)
     np.testing.assert_array_equal(reading.label, candidate.judged.label)
     assert abs(reading.confidence.mean() - candidate.judged.accuracy) < 0.05
+
+
+def test_with_few_rows_the_lowest_log_loss_decides_and_with_many_the_price() -> None:
+    draw = np.random.default_rng(1)
+    rows, labels = 60, 3
+    targets = draw.integers(0, labels, rows)
+    judging = Judging(list(map(str, range(rows))), targets, 0, None, 0.05, np.zeros(labels, bool), 0)
+    rungs = []
+    for name, signal in (("tfidf", 1.9), ("encoder", 2.0)):  # a difference that 60 rows cannot show
+        logits = (draw.normal(size=(rows, labels)) + signal * np.eye(labels)[targets]).astype(np.float32)
+        rungs.append(Rung(name, Recorded(logits), logits, judging.judge(logits), 0.0, 0.0, {}))
+    made = [one for one in candidates(rungs, judging) if len(one.rungs) == 1]
+    losses = [one.judged.losses for one in made]
+    assert 0 < (losses[0] - losses[1]).mean() < (losses[0] - losses[1]).std() / rows**0.5
+    many, _ = choose_final(made, None)
+    few, tried = choose_final(made, None, few=True)
+    assert (many.name, few.name) == ("tfidf", "encoder")
+    assert [one["verdict"] for one in tried] == [
+        "log-loss no lower than that of encoder",
+        "chosen: the lowest log-loss",
+    ]

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from shoal.config.values import (
     RULE,
+    Backbone,
     Count,
     CountOrZero,
     Name,
@@ -231,7 +232,8 @@ class SpecialistConfig(Table):
         split: column that assigns rows to splits.
         group: column whose values never straddle splits.
         time: column with the time of a row; the newest rows become calibration.
-        backbone: "auto", "static", "encoder", "finetune", "tfidf", or a folder or hub name of an encoder.
+        backbone: "auto", "static", "encoder", "finetune", "tfidf", or a folder or hub name of an encoder; of a list of
+            encoders the best is chosen.
         guarantee: the promise about kept answers.
         gate: what a version must reach to be released.
         slices: groups of rows on which it is measured and gated as well.
@@ -255,7 +257,7 @@ class SpecialistConfig(Table):
     split: Text | None = None
     group: Text | None = None
     time: Text | None = None
-    backbone: Text = "auto"
+    backbone: Backbone = "auto"
     guarantee: GuaranteeConfig = GuaranteeConfig()
     gate: GateConfig = GateConfig()
     slices: SlicesConfig = SlicesConfig()

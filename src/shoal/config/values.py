@@ -33,6 +33,16 @@ def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _words(value: Any) -> bool:
+    return (
+        isinstance(value, list) and bool(cast("list[object]", value)) and all(map(_text, cast("list[object]", value)))
+    )
+
+
 Probability = Annotated[float, rule("a number above 0 and below 1", lambda v: _number(v) and 0 < v < 1)]
 Share = Annotated[float, rule("a number from 0 to 1", lambda v: _number(v) and 0 <= v <= 1)]
 Positive = Annotated[float, rule("a number above 0", lambda v: _number(v) and v > 0)]
@@ -40,7 +50,7 @@ NotNegative = Annotated[float, rule("a number of at least 0", lambda v: _number(
 Count = Annotated[int, rule("a whole number of at least 1", lambda v: _whole(v) and v >= 1)]
 CountOrZero = Annotated[int, rule("a whole number of at least 0", lambda v: _whole(v) and v >= 0)]
 Port = Annotated[int, rule("a port: a whole number from 0 to 65535", lambda v: _whole(v) and 0 <= v <= 65_535)]
-Text = Annotated[str, rule("a string that is not empty", lambda v: isinstance(v, str) and bool(v.strip()))]
+Text = Annotated[str, rule("a string that is not empty", _text)]
 Name = Annotated[
     str,
     rule(
@@ -62,17 +72,11 @@ Url = Annotated[
         lambda v: isinstance(v, str) and re.fullmatch(r"https?://[^\s/?#]+[^\s?#]*", v) is not None,
     ),
 ]
-
-
-Words = Annotated[
-    list[str],
+Words = Annotated[list[str], rule("a list of at least one word or phrase", _words)]
+Backbone = Annotated[
+    str | list[str],
     rule(
-        "a list of at least one word or phrase",
-        lambda v: (
-            isinstance(v, list)
-            and bool(cast(list[object], v))
-            and all(isinstance(one, str) and one.strip() for one in cast(list[object], v))
-        ),
+        'a method, an encoder, or a list of encoders such as ["auto", "models/mine"]', lambda v: _text(v) or _words(v)
     ),
 ]
 

@@ -3,6 +3,8 @@
 # transformers builds its models at run time, their types are not known.
 
 import contextlib
+import functools
+import time
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -79,6 +81,28 @@ def open_body(backbone: Backbone, *, middle: bool = False) -> Body:
             f"{missing[0]} among them. Fetch the encoder again, or give another."
         )
     return Body(encoder, backbone.pooling, middle=middle).eval()
+
+
+def layers(body: Body) -> list[nn.Module]:
+    """Layers of the encoder, from the bottom; empty where its modules do not say which they are."""
+    depth = int(body.encoder.config.num_hidden_layers)
+    stacks = (each for each in body.encoder.modules() if isinstance(each, nn.ModuleList) and len(each) == depth)
+    return list(next(stacks, nn.ModuleList()))
+
+
+@functools.cache
+def bfloat16_is_faster() -> bool:
+    """Whether this processor multiplies bfloat16 faster than float32, by trying; where it cannot it is much slower."""
+    taken: dict[torch.dtype, float] = {}
+    for kind in (torch.float32, torch.bfloat16):
+        left, right = torch.ones(512, 512, dtype=kind), torch.ones(512, 512, dtype=kind)
+        times: list[float] = []
+        for _ in range(5):
+            started = time.perf_counter()
+            _ = left @ right
+            times.append(time.perf_counter() - started)
+        taken[kind] = min(times)
+    return taken[torch.bfloat16] < taken[torch.float32]
 
 
 def tokenised(backbone: Backbone, texts: Sequence[str]) -> list[list[int]]:

@@ -83,15 +83,19 @@ def candidates(rungs: Sequence[Rung], judging: Judging) -> list[Candidate]:
     return made
 
 
-def choose_final(made: Sequence[Candidate], required: str | None) -> tuple[Candidate, list[dict[str, Any]]]:
+def choose_final(
+    made: Sequence[Candidate], required: str | None, *, few: bool = False
+) -> tuple[Candidate, list[dict[str, Any]]]:
     """Keep the cheapest candidate within one standard error of the best, in log-loss and in certified coverage.
 
     Both differences are paired: the same dev rows, the same simulated calibration sets. The one-standard-error rule is
-    that of Breiman, Friedman, Olshen & Stone (1984).
+    that of Breiman, Friedman, Olshen & Stone (1984). With few rows a label the dev rows are too few to show what a
+    cheaper candidate loses: a standard error of theirs is many points of accuracy. There the lowest log-loss decides.
 
     Args:
         made: all candidates.
         required: a rung that must be part of it, or None.
+        few: whether there are few rows a label.
 
     Returns:
         The choice, and for each candidate what was found and why it was not chosen.
@@ -101,16 +105,23 @@ def choose_final(made: Sequence[Candidate], required: str | None) -> tuple[Candi
     allowed = asked or list(made)
     best = min(allowed, key=lambda one: one.judged.log_loss)
     widest = max(allowed, key=lambda one: float(one.judged.coverage.mean()))
-    fit = [
-        one for one in allowed if _as_good(one, best) and not _lower(one.judged.coverage, widest.judged.coverage)
-    ] or [best]
+    fit = (
+        [best]
+        if few
+        else [one for one in allowed if _as_good(one, best) and not _lower(one.judged.coverage, widest.judged.coverage)]
+        or [best]
+    )
     chosen = min(fit, key=lambda one: (one.cost, one.judged.log_loss))
     tried: list[dict[str, Any]] = []
     for one in made:
         if one is chosen:
-            verdict = "chosen: the cheapest within one standard error of the best"
+            verdict = (
+                f"chosen: {'the lowest log-loss' if few else 'the cheapest within one standard error of the best'}"
+            )
         elif one not in allowed:
             verdict = f"not allowed: {required} was asked for"
+        elif few:
+            verdict = f"log-loss no lower than that of {best.name}"
         elif not _as_good(one, best):
             verdict = f"log-loss worse than {best.name} by more than one standard error"
         elif _lower(one.judged.coverage, widest.judged.coverage):

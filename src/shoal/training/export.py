@@ -121,10 +121,15 @@ def compressed(
     Returns:
         The scorer to serve, its dev logits, and what was found: precision, agreement, accuracy difference, speed-up.
     """
-    small = served(backbone, to_int8(graph), scorer.weight, scorer.bias)
-    small_logits = small.logits(judging.texts)
-    found = weighed(logits, small_logits, speedup(scorer, small, judging.texts), judging)
-    return (small, small_logits, found) if found["precision"] == "int8" else (scorer, logits, found)
+    smaller = small(scorer, graph, backbone)
+    small_logits = smaller.logits(judging.texts)
+    found = weighed(logits, small_logits, speedup(scorer, smaller, judging.texts), judging)
+    return (smaller, small_logits, found) if found["precision"] == "int8" else (scorer, logits, found)
+
+
+def small(scorer: EncoderScorer, graph: bytes, backbone: Backbone) -> EncoderScorer:
+    """Give a float32 scorer its int8 form."""
+    return served(backbone, to_int8(graph), scorer.weight, scorer.bias)
 
 
 def weighed(exact: NDArray[np.float32], small: NDArray[np.float32], faster: float, judging: Judging) -> dict[str, Any]:

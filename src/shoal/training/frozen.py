@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shoal.models.encoder import EncoderScorer
 from shoal.training import heads
 from shoal.training.backbone import Backbone
-from shoal.training.body import open_body
+from shoal.training.body import Body, open_body
 from shoal.training.cache import Arrays, cached
 from shoal.training.export import check_parity, served, speedup, to_int8, to_onnx, weighed
 from shoal.training.judging import Judging
@@ -51,7 +51,17 @@ def embed(backbone: Backbone, texts: Sequence[str], progress: Progress, cache: P
     With a cache, the exported encoder and the embeddings of just these texts are made once: specialists of one project
     that read the same messages share them.
     """
-    graphs = _graphs(backbone, texts, cache)
+    return _features(backbone, _graphs(backbone, texts, cache), texts, progress, cache)
+
+
+def embed_by(body: Body, backbone: Backbone, texts: Sequence[str], progress: Progress) -> Features:
+    """Export a tuned body, which pools its middle layer too, and embed the training texts."""
+    return _features(backbone, _exported(body, backbone, texts), texts, progress, None)
+
+
+def _features(
+    backbone: Backbone, graphs: Arrays, texts: Sequence[str], progress: Progress, cache: Path | None
+) -> Features:
     width = int(graphs["width"])
     none = np.zeros((2 * width, 1)), np.zeros(1)
     exact, small = (served(backbone, graphs[name].tobytes(), *none) for name in ("exact", "small"))
@@ -83,13 +93,12 @@ def _graphs(backbone: Backbone, texts: Sequence[str], cache: Path | None) -> Arr
         cache,
         "encoder.v1",
         [backbone.sha256.encode(), backbone.pooling.encode(), torch.__version__.encode()],
-        lambda: _exported(backbone, texts),
+        lambda: _exported(open_body(backbone, middle=True), backbone, texts),
     )
 
 
-def _exported(backbone: Backbone, texts: Sequence[str]) -> Arrays:
+def _exported(body: Body, backbone: Backbone, texts: Sequence[str]) -> Arrays:
     """Make the encoder's ONNX graph in float32, compared with torch on some texts, and in int8."""
-    body = open_body(backbone, middle=True)
     graph = to_onnx(body)
     width = int(body.encoder.config.hidden_size)
     parity = check_parity(body, backbone, served(backbone, graph, np.zeros((2 * width, 1)), np.zeros(1)), texts)
@@ -107,6 +116,7 @@ def fit(
     targets: NDArray[np.integer],
     names: Sequence[str],
     judging: Judging,
+    plan: heads.Plan | None = None,
 ) -> tuple[EncoderScorer, NDArray[np.float32], dict[str, Any]]:
     """Fit the head on training embeddings; how, and the precision of the encoder, are chosen on dev (`heads.choose`).
 
@@ -119,32 +129,38 @@ def fit(
         targets: their label numbers.
         names: the labels in words [L].
         judging: the dev rows.
+        plan: how to fit the head; None chooses. Embeddings by a body that was tuned on the training rows cannot choose.
 
     Returns:
         The scorer, the dev logits [n, L], and what was found.
     """
     scorer, train = features.small or features.exact, features.train
-    plan, head, dev, words = _chosen(scorer, train, targets, names, judging)
+    used, head, dev, words = _chosen(scorer, train, targets, names, judging, plan)
     found: dict[str, Any] = {"precision": "fp32", "int8_refused": "it is not faster here"}
     if features.small is not None:
         exact = _logits(features.exact.embed(judging.texts), head)
         found = weighed(exact, _logits(dev, head), features.speedup, judging)
         if found["precision"] == "fp32":
             scorer, train = features.exact, embedded(features.exact, texts, silent)
-            plan, head, dev, words = _chosen(scorer, train, targets, names, judging)
+            used, head, dev, words = _chosen(scorer, train, targets, names, judging, plan)
     rows, wanted = np.concatenate([train, dev]), np.concatenate([targets, judging.targets])
-    final = heads.fitted(rows, wanted, words, len(names), plan)
-    details = {"C": plan.strength, "label_names": plan.named, "parity": features.parity, "export": found}
+    final = heads.fitted(rows, wanted, words, len(names), used)
+    details = {"C": used.strength, "label_names": used.named, "parity": features.parity, "export": found}
     return scorer.with_head(final.weight, final.bias), _logits(dev, head), details
 
 
 def _chosen(
-    scorer: EncoderScorer, train: Floats, targets: NDArray[np.integer], names: Sequence[str], judging: Judging
+    scorer: EncoderScorer,
+    train: Floats,
+    targets: NDArray[np.integer],
+    names: Sequence[str],
+    judging: Judging,
+    plan: heads.Plan | None,
 ) -> tuple[heads.Plan, heads.Head, NDArray[np.float32], NDArray[np.float32] | None]:
     """Plan and head on the training rows alone, dev embeddings, and those of the labels' names where they help."""
     dev = scorer.embed(judging.texts)
     words = scorer.embed(names) if heads.names_help(len(train) + len(dev), len(names)) else None
-    plan = heads.choose(train, targets, dev, judging.targets, words, len(names))
+    plan = plan or heads.choose(train, targets, dev, judging.targets, words, len(names))
     return plan, heads.fitted(train, targets, words, len(names), plan), dev, words
 
 

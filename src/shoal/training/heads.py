@@ -77,7 +77,7 @@ def choose(
         rows, wanted = np.concatenate([train, dev]), np.concatenate([targets, dev_targets])
         return min(
             (Plan(*one) for one in product(_FEW_STRENGTHS, (False, True)) if names is not None or not one[1]),
-            key=lambda plan: _cross_validated(rows, wanted, names, labels, plan),
+            key=lambda plan: _cross_validated_loss(rows, wanted, names, labels, plan),
         )
     if len(dev) < labels:
         return Plan()
@@ -120,8 +120,15 @@ def linear(model: Any, labels: int) -> Head:
     return Head(weight, bias)
 
 
-def _cross_validated(rows: Floats, targets: Targets, names: Floats | None, labels: int, plan: Plan) -> float:
-    """Log-loss of rows that the head had not seen; each label's rows are dealt out over the folds in turn."""
+def cross_validated(
+    rows: Floats, targets: Targets, names: Floats | None, labels: int, plan: Plan
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Logits [n, L] of rows by heads that had not seen them; each label's rows are dealt out over four folds in turn.
+
+    Returns:
+        The logits, and which rows they say something of [n]: a label with one row says nothing of heads that have not
+        seen it.
+    """
     order = np.argsort(targets, kind="stable")
     fold = np.empty(len(targets), np.intp)
     fold[order] = np.arange(len(targets)) % _FOLDS
@@ -130,11 +137,19 @@ def _cross_validated(rows: Floats, targets: Targets, names: Floats | None, label
         out = fold == number
         head = fitted(rows[~out], targets[~out], names, labels, plan)
         logits[out] = rows[out] @ head.weight + head.bias
-    # A label with one row says nothing of heads that have not seen it.
-    told = np.bincount(targets, minlength=labels)[targets] > 1
+    return logits, np.bincount(targets, minlength=labels)[targets] > 1
+
+
+def losses(logits: Floats, targets: Targets) -> NDArray[np.float64]:
+    """Log-loss of each row [n] in nats, at the temperature that suits them best."""
+    chances = log_softmax(logits, fit_temperature(logits, targets))
+    return -chances[np.arange(len(targets)), targets]
+
+
+def _cross_validated_loss(rows: Floats, targets: Targets, names: Floats | None, labels: int, plan: Plan) -> float:
+    logits, told = cross_validated(rows, targets, names, labels, plan)
     return _log_loss(logits[told], targets[told])
 
 
 def _log_loss(logits: Floats, targets: Targets) -> float:
-    chances = log_softmax(logits, fit_temperature(logits, targets))
-    return -float(chances[np.arange(len(targets)), targets].mean()) if len(targets) else 0.0
+    return float(losses(logits, targets).mean()) if len(targets) else 0.0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import DataError
 from shoal.models.scorer import Logits, Scorer
-from shoal.training import export, finetune, frozen, heads, static, tfidf
+from shoal.training import contrastive, export, finetune, frozen, heads, static, tfidf
 from shoal.training.backbone import Backbone
 from shoal.training.distill import distill
 from shoal.training.judging import Judged, Judging
@@ -23,6 +23,7 @@ from shoal.training.progress import Progress
 
 _LADDER = ("tfidf", "static", "encoder", "finetune")
 _MANY = 5_000  # training rows beyond which the dev rows add too little for training the static rung twice
+_AGAIN = 1.25  # times the seconds that tuning took must be left to tune once more, with the dev rows
 _SETTLED = 0.995  # dev accuracy above which a dearer rung has nothing left to win
 
 
@@ -60,9 +61,10 @@ class Climb:
         names: the labels in words [L].
         judging: the dev rows.
         seed: of everything random.
-        budget_seconds: for all rungs together, from the creation of this object.
+        budget_seconds: for all rungs together, from `began` on.
         cache: folder for what can be used again (`training.cache`); None keeps nothing.
         progress: told how far each rung is.
+        probed: what was found where the encoder was chosen from several (`training.probe`).
     """
 
     backbone: Backbone
@@ -74,6 +76,7 @@ class Climb:
     budget_seconds: float
     cache: Path | None
     progress: Progress
+    probed: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     began: float = field(default_factory=time.monotonic)
     rungs: list[Rung] = field(default_factory=list[Rung])
     skipped: dict[str, str] = field(default_factory=dict[str, str])
@@ -135,6 +138,11 @@ class Climb:
     def left(self) -> float:
         """Seconds left of the budget."""
         return self.budget_seconds - (time.monotonic() - self.began)
+
+    @property
+    def few(self) -> bool:
+        """Whether there are so few rows a label that they are learnt from in other ways."""
+        return heads.names_help(len(self.texts) + len(self.judging.texts), self.labels)
 
     def features(self) -> frozen.Features:
         """Embeddings of the training texts, made once for all who need them."""
@@ -207,27 +215,67 @@ class Climb:
         return [*self.texts, *self.judging.texts], np.concatenate([self.targets, self.judging.targets])
 
     def _finetuned(self) -> tuple[Scorer, Logits, dict[str, Any]] | None:
+        return self._contrasted() if self.few else self._tuned()
+
+    def _contrasted(self) -> tuple[Scorer, Logits, dict[str, Any]] | None:
+        """Tune the upper layers by contrast; the names of the labels are texts of them."""
         features = self.features()
-        last = heads.fitted(features.train[:, : features.width], self.targets, None, self.labels, heads.Plan())
+        last = features.train[:, : features.width]
+        centres = np.zeros((self.labels, features.width), np.float32)
+        np.add.at(centres, self.targets, last)
+        centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-9)
+        done = contrastive.tune(
+            self.backbone,
+            [*self.texts, *self.names],
+            np.concatenate([self.targets, np.arange(self.labels)]),
+            centres=centres,
+            seed=self.seed,
+            budget_seconds=max(self.left, 0.0),
+            progress=self.progress,
+        )
+        if done is None:
+            self.skipped["finetune"] = f"the budget of {self.budget_seconds:g} s is too short for ten steps"
+            return None
+        tuned = frozen.embed_by(done[0], self.backbone, self.texts, self.progress)
+        scorer, logits, details = frozen.fit(
+            tuned, self.texts, self.targets, self.names, self.judging, heads.Plan(named=True)
+        )
+        return scorer, logits, {**done[1], **details}
+
+    def _tuned(self) -> tuple[Scorer, Logits, dict[str, Any]] | None:
+        """Tune every weight; once more with the dev rows, and average both, if the budget allows."""
+        features = self.features()
+        head = heads.fitted(features.train[:, : features.width], self.targets, None, self.labels, heads.Plan())
+        began = time.monotonic()
         try:
-            tuned = finetune.fit(
-                self.backbone,
-                self.texts,
-                self.targets,
-                head=last,
-                seed=self.seed,
-                budget_seconds=max(self.left, 0.0),
-                progress=self.progress,
-            )
+            tuned = self._tune(self.texts, self.targets, head, self.seed)
         except finetune.Unaffordable as problem:
             self.skipped["finetune"] = f"the budget of {self.budget_seconds:g} s is too short: {problem}"
             return None
+        taken = time.monotonic() - began
         graph = export.to_onnx(tuned.body)
         scorer = export.served(self.backbone, graph, tuned.head.weight, tuned.head.bias)
         parity = export.check_parity(tuned.body, self.backbone, scorer, self.texts)
         logits = scorer.logits(self.judging.texts)
         shipped, logits, found = export.compressed(scorer, graph, self.backbone, logits, self.judging)
+        if tuned.complete and self.left > _AGAIN * taken:
+            tuned = finetune.merged(tuned, self._tune(*self._rows_of_both, head, self.seed + 1))
+            graph = export.to_onnx(tuned.body)
+            scorer = export.served(self.backbone, graph, tuned.head.weight, tuned.head.bias)
+            parity = export.check_parity(tuned.body, self.backbone, scorer, self.texts)
+            shipped = scorer if found["precision"] == "fp32" else export.small(scorer, graph, self.backbone)
         return shipped, logits, {**tuned.details, "parity": parity, "export": found}
+
+    def _tune(self, texts: Sequence[str], targets: NDArray[np.integer], head: heads.Head, seed: int) -> finetune.Tuned:
+        return finetune.fit(
+            self.backbone,
+            texts,
+            targets,
+            head=head,
+            seed=seed,
+            budget_seconds=max(self.left, 0.0),
+            progress=self.progress,
+        )
 
 
 def plan(recipe: str) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def from_names(
     descriptions: Mapping[str, str] | None = None,
     *,
     unlabelled: str | Path | Sequence[str] = (),
-    backbone: str = "auto",
+    backbone: str | Sequence[str] = "auto",
     risk: float = 0.05,
     confidence: float = 0.95,
     seed: int = 0,
@@ -70,7 +70,8 @@ def from_names(
         labels: 2 to 10,000 different names; "card_arrival" is read as "card arrival".
         descriptions: what labels mean, in a few words.
         unlabelled: texts as they come in, at least five a label to be of use: a list, or a file with a column "text".
-        backbone: a folder or a hub name of an encoder; every other value takes the default encoder.
+        backbone: a folder or a hub name of an encoder; every other value takes the default encoder. Of a list the
+            first: without labelled rows there is nothing to probe encoders on.
         risk: of the promise to come; `provenance["needs"]` says how many labelled rows it will take ...
         confidence: ... with this confidence.
         seed: of the choice among very many unlabelled texts.
@@ -90,6 +91,7 @@ def from_names(
 
     began = time.monotonic()
     texts = _texts(unlabelled, len(task.labels), seed)
+    backbone = backbone if isinstance(backbone, str) else backbone[0]
     encoder = resolve(backbone)
     said = phrases(task.labels, {})
     scorer, width = frozen.headless(encoder, said, cache)

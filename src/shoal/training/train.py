@@ -20,7 +20,7 @@ from shoal.meter import EnergyMeter
 from shoal.models import Specialist
 from shoal.tasks import Classification
 from shoal.training import requirements
-from shoal.training.backbone import RECIPES, require_extra, resolve
+from shoal.training.backbone import RECIPES, Backbone, require_extra, resolve
 from shoal.training.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def train(
     data: Source,
     task: str = "classification",
-    backbone: str = "auto",
+    backbone: str | Sequence[str] = "auto",
     risk: float | None = 0.05,
     confidence: float = 0.95,
     budget_seconds: float = 600,
@@ -54,7 +54,8 @@ def train(
         data: a path (CSV, JSON Lines, Parquet), a list of {"text", "label"[, "split"]} rows, or a `Dataset`.
         task: "classification".
         backbone: "auto" tries everything and keeps the smallest that is as good as the best; "tfidf", "static",
-            "encoder" (frozen) and "finetune" ask for one method; a folder or a hub name is another encoder for "auto".
+            "encoder" (frozen) and "finetune" ask for one method; a folder or a hub name is another encoder for "auto";
+            a list of encoders ("auto" is the packaged one) has each probed on the data, and the best one climbs.
         risk: of the answers that are kept at most this share may disagree with the reference ... None asks for no
             promise: no rows are set aside to certify it, all of them train, and no answer is kept.
         confidence: ... with this confidence over draws of the calibration rows.
@@ -85,18 +86,19 @@ def train(
             suite.check(labels.labels)
         options = (backbone, risk, 1 - confidence, budget_seconds, seed, progress or silent, cache)
         climb = _climb(dataset, labels, descriptions or {}, *options)
-        climb.run(plan(backbone), settle=backbone not in RECIPES[1:])
+        recipe = backbone if isinstance(backbone, str) else "auto"
+        climb.run(plan(recipe), settle=recipe not in RECIPES[1:])
         meter.lap()  # counters of energy wrap around, so a long training is read in between
         made = candidates(climb.rungs, climb.judging)
-        final, tried = choose_final(made, required="finetune" if backbone == "finetune" else None)
+        final, tried = choose_final(made, required="finetune" if recipe == "finetune" else None, few=climb.few)
         first, why = choose_first(made, final, climb.judging)
         suspicious = _suspicious(climb, dataset)
     provenance: dict[str, Any] = {
         "data_hash": dataset.hash,
         "rows": dataset.split_counts(),
         "seed": seed,
-        "recipe": {"backbone": backbone, "final": final.name, "first": first.candidate.name if first else None},
-        "encoder": {"name": climb.backbone.name, "sha256": climb.backbone.sha256},
+        "recipe": {"backbone": recipe, "final": final.name, "first": first.candidate.name if first else None},
+        "encoder": {"name": climb.backbone.name, "sha256": climb.backbone.sha256, "probed": climb.probed},
         "ladder": {"rungs": climb.log(), "skipped": climb.skipped, "candidates": tried, "first_tier": why},
         "budget_seconds": budget_seconds,
         "training_seconds": round(time.monotonic() - began, 2),
@@ -154,7 +156,7 @@ def _climb(
     dataset: Dataset,
     task: Classification,
     descriptions: Mapping[str, str],
-    backbone: str,
+    backbone: str | Sequence[str],
     risk: float | None,
     delta: float,
     budget_seconds: float,
@@ -163,6 +165,7 @@ def _climb(
     cache: Path | None,
 ) -> "Climb":
     """Make the ladder ready: training rows, dev rows, encoder."""
+    from shoal.training import probe
     from shoal.training.heads import phrases
     from shoal.training.judging import Judging
     from shoal.training.ladder import Climb
@@ -178,17 +181,34 @@ def _climb(
         barred=np.isin(task.labels, task.never),
         seed=seed,
     )
+    began, names = time.monotonic(), phrases(task.labels, descriptions)
+    encoder, probed = probe.choose(
+        _encoders(backbone), texts, targets, names, seed=seed, progress=progress, cache=cache
+    )
     return Climb(
-        backbone=resolve(backbone),
+        backbone=encoder,
+        probed=probed,
+        began=began,
         texts=texts,
         targets=targets,
-        names=phrases(task.labels, descriptions),
+        names=names,
         judging=judging,
         seed=seed,
         budget_seconds=budget_seconds,
         cache=cache,
         progress=progress,
     )
+
+
+def _encoders(backbone: str | Sequence[str]) -> list[Backbone]:
+    """Find the encoder, or each of several."""
+    if isinstance(backbone, str):
+        return [resolve(backbone)]
+    methods = [name for name in backbone if name in RECIPES[1:]]
+    if not backbone or methods:
+        what = f"{methods[0]!r} is a method" if methods else "the list is empty"
+        raise InputError(f"backbone as a list names encoders to choose from, 'auto' for the packaged one; {what}.")
+    return [resolve(name) for name in dict.fromkeys(backbone)]
 
 
 def _numbered(part: Dataset) -> tuple[list[str], NDArray[np.intp]]:
