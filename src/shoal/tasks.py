@@ -3,10 +3,10 @@
 Pure values; every other package speaks in them. `Task` is a union on `kind`: further tasks join it here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MAX_LABELS = 10_000
 
@@ -17,6 +17,8 @@ class Classification(BaseModel):
     Attributes:
         labels: the closed answer set, sorted; the column order of every logits matrix.
         never: labels whose predictions are never kept, always escalated.
+        out_of_scope: the label of texts that belong to none of the others; kept answers of it have a promise of their
+            own. None: there is no such label.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -24,6 +26,7 @@ class Classification(BaseModel):
     kind: Literal["classification"] = "classification"
     labels: tuple[str, ...] = Field(min_length=2, max_length=MAX_LABELS)
     never: tuple[str, ...] = ()
+    out_of_scope: str | None = None
 
     @field_validator("labels")
     @classmethod
@@ -31,6 +34,12 @@ class Classification(BaseModel):
         if len(set(labels)) != len(labels):
             raise ValueError("labels must be distinct")
         return labels
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.out_of_scope is not None and self.out_of_scope not in self.labels:
+            raise ValueError("out_of_scope must be one of the labels")
+        return self
 
 
 Task = Annotated[Classification, Field(description="What is asked of a specialist, told apart by `kind`.")]

@@ -488,3 +488,16 @@ def test_texts_to_label_next_are_chosen_by_the_real_encoder(trained: Trained, ca
         assert [one.why for one in chosen].count(why) == 9 and len({one.text for one in chosen} & set(texts)) == 12
     mean = np.mean([one.confidence for one in trained("tfidf").predict(texts)])
     assert np.mean([one.confidence for one in warm if one.why == "unsure"]) < mean
+
+
+def test_a_label_for_none_of_these_gets_a_promise_of_its_own(tmp_path: Path) -> None:
+    specialist = shoal.train(ROWS, backbone="tfidf", risk=0.45, out_of_scope="routine", name="urgency")
+    specialist.save(tmp_path / "model")
+    opened = shoal.load(tmp_path / "model")
+    assert opened.task.out_of_scope == "routine" and opened.tiers[0].outside is not None
+    for proof in (opened.certificate, opened.outside_certificate):
+        assert proof is not None and proof.confidence == pytest.approx(0.975)
+    report = Report.from_dict(dict(opened.report))
+    assert report.none_of_these is not None and report.none_of_these.rows > 0
+    assert report.none_of_these.auroc is not None and report.none_of_these.auroc > 0.6
+    assert opened.predict(TEXTS) == specialist.predict(TEXTS)

@@ -33,6 +33,7 @@ def made() -> tuple[list[Candidate], list[str]]:
         risk=0.1,
         delta=0.05,
         barred=np.zeros(labels, bool),
+        outside=None,
         seed=0,
     )
     rungs = []

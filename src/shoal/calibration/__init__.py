@@ -1,6 +1,7 @@
 """Scores to probabilities to guarantees. Pure numpy: no clock, network or disk."""
 
 from shoal.calibration.guarantee import Certificate, certify
+from shoal.calibration.outside import Outside
 from shoal.calibration.power import affordable, floor_rows, rows_needed
 from shoal.calibration.scope import Scope
 from shoal.calibration.temperature import energy, fit_temperature, log_softmax, softmax
@@ -9,6 +10,7 @@ from shoal.calibration.thresholds import FIXED, grid
 __all__ = [
     "FIXED",
     "Certificate",
+    "Outside",
     "Scope",
     "affordable",
     "certify",

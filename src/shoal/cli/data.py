@@ -93,7 +93,11 @@ def _specialist_report(name: str, specialist: "SpecialistConfig") -> "DataReport
         return data.DataReport((nothing,), 0, dict.fromkeys(sorted(specialist.labels), 0), {}, 0, "")
     strangers = [
         f"specialists.{name}.{key}: {label!r} is not a label of its data"
-        for key, labels in (("never", specialist.never), ("descriptions", specialist.descriptions))
+        for key, labels in (
+            ("never", specialist.never),
+            ("out_of_scope", [specialist.out_of_scope] if specialist.out_of_scope else []),
+            ("descriptions", specialist.descriptions),
+        )
         for label in labels
         if label not in rows.labels
     ]

@@ -55,6 +55,9 @@ def register(app: typer.Typer) -> None:
         corrections: Annotated[
             list[Path] | None, typer.Option(help="With --data: decisions on `shoal data suspects`; repeatable.")
         ] = None,
+        out_of_scope: Annotated[
+            str | None, typer.Option(help="With --data: the label of rows that belong to no other.")
+        ] = None,
         as_json: Annotated[bool, _JSON] = False,
     ) -> None:
         """Train, calibrate, certify, evaluate, gate and register. Exit code 1: a gate failed.
@@ -68,7 +71,14 @@ def register(app: typer.Typer) -> None:
             return
         if names or out is None:
             raise InputError("--data FILE trains one specialist into --out FOLDER; name both, and no specialist.")
-        options = {"backbone": backbone, "risk": risk, "confidence": confidence, "budget_seconds": budget, "seed": seed}
+        options = {
+            "backbone": backbone,
+            "risk": risk,
+            "confidence": confidence,
+            "budget_seconds": budget,
+            "seed": seed,
+            "out_of_scope": out_of_scope,
+        }
         _train_file(data, corrections or [], out, options, as_json)
 
 
@@ -139,6 +149,7 @@ def _train_one(
             seed=config.seed,
             name=name,
             never=tuple(config.never),
+            out_of_scope=config.out_of_scope,
             descriptions=config.descriptions,
             terms=config.slices.terms,
             suites=suites,

@@ -92,8 +92,10 @@ def print_summary(place: str, report: "Report", verdict: "Verdict | None") -> No
         f"test rows; keeps {kept.coverage.value:.1%}{wrong}"
     )
     console.print(f"  {promise(report)}")
-    if report.certificate and not report.certificate.certified:
-        console.print(f"  [yellow]{escape(report.certificate.reason)}[/]")
+    other = report.none_of_these
+    for certificate in (report.certificate, other.certificate if other else None):
+        if certificate and not certificate.certified:
+            console.print(f"  [yellow]{escape(certificate.reason)}[/]")
     for rule in verdict.reasons if verdict else []:
         mark = "[green]passed[/]" if rule.passed else "[red]failed[/]"
         console.print(f"  {mark} {escape(rule.message)}")

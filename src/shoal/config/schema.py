@@ -241,6 +241,7 @@ class SpecialistConfig(Table):
         escalate: who gets what is not kept: an LLM of this file, "review" (a person) or "none" (abstain).
         egress: what may leave for an external LLM: "allow" all, "redact" personal data, "never" anything.
         never: labels whose predictions are never kept.
+        out_of_scope: the label of rows that belong to none of the others; its kept answers get a promise of their own.
         descriptions: what labels mean: for the LLM, and to learn from where rows are few or none.
         instructions: what the LLM is told about the task.
         budget_seconds: time that training may take.
@@ -265,6 +266,7 @@ class SpecialistConfig(Table):
     escalate: Text = "review"
     egress: Literal["allow", "redact", "never"] = "allow"
     never: list[Text] = Field(default_factory=list[str])
+    out_of_scope: Text | None = None
     descriptions: dict[str, Text] = Field(default_factory=dict[str, str])
     instructions: Text | None = None
     budget_seconds: Positive = 600.0

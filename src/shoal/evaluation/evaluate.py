@@ -22,6 +22,7 @@ from shoal.evaluation.report import (
     LabelRow,
     Metrics,
     Mistake,
+    NoneOfThese,
     OutOfScope,
     Report,
     SuspiciousLabel,
@@ -93,6 +94,7 @@ def evaluate(
         mistakes=_mistakes(test, judged, correct, labels),
         suspicious=[msgspec.convert(row, SuspiciousLabel, from_attributes=True) for row in suspicious],
         out_of_scope=_out_of_scope(specialist, judged, out_of_scope_texts),
+        none_of_these=_none_of_these(specialist, judged, targets),
         size_bytes=specialist.size_bytes,
         speed=speed.measure(specialist.predict, test.texts, timing_seconds),
         training=Training(
@@ -233,3 +235,34 @@ def _out_of_scope(specialist: Specialist, inside: Judgement, texts: Sequence[str
         fpr95=metrics.fpr_at_95(inside.in_scope, outside.in_scope),
         accepted=Estimate(kept / len(texts), *metrics.wilson(kept, len(texts))),
     )
+
+
+def _none_of_these(specialist: Specialist, judged: Judgement, targets: Indices) -> NoneOfThese | None:
+    label = specialist.task.out_of_scope
+    if label is None:
+        return None
+    column = specialist.task.labels.index(label)
+    outside, answered = targets == column, judged.label == column
+    inside = 1.0 - judged.posterior[:, column].astype(np.float64)
+    others = judged.posterior.copy()
+    others[:, column] = -1.0
+    lost = ~outside & answered & (others.argmax(axis=1) == targets)
+    kept = answered & judged.accepted
+    rows, errors, found = int(kept.sum()), int((kept & ~outside).sum()), int((answered & outside).sum())
+    both = bool(outside.any() and not outside.all())
+    return NoneOfThese(
+        label=label,
+        rows=int(outside.sum()),
+        auroc=metrics.auroc(inside[~outside], inside[outside]) if both else None,
+        fpr95=metrics.fpr_at_95(inside[~outside], inside[outside]) if both else None,
+        recall=_share(found, int(outside.sum())) if outside.any() else None,
+        accuracy_lost=float(lost.sum() / max((~outside).sum(), 1)),
+        kept=rows,
+        errors=errors,
+        risk=Estimate(errors / rows, *metrics.clopper_pearson(errors, rows)) if rows else None,
+        certificate=specialist.outside_certificate,
+    )
+
+
+def _share(count: int, rows: int) -> Estimate:
+    return Estimate(count / rows, *metrics.wilson(count, rows))

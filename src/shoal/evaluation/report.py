@@ -140,6 +140,35 @@ class OutOfScope(msgspec.Struct, frozen=True):
     accepted: Estimate
 
 
+class NoneOfThese(msgspec.Struct, frozen=True):
+    """Answers of the label for texts that belong to none of the others.
+
+    Attributes:
+        label: what it is called.
+        rows: test rows of that label.
+        auroc: chance that such a row gets a higher probability of the label than a row of another label; None without
+            rows of both kinds, like `fpr95`.
+        fpr95: share of these rows that is let in where 95 % of the others are.
+        recall: share of these rows that is answered so, kept or not; None without such rows.
+        accuracy_lost: share of the other rows that is answered so although the best other label would be right.
+        kept: answers of the label that are kept.
+        errors: of them wrong.
+        risk: errors / kept, exact 95 % interval; None when none is kept.
+        certificate: the promise about them.
+    """
+
+    label: str
+    rows: int
+    auroc: float | None
+    fpr95: float | None
+    recall: Estimate | None
+    accuracy_lost: float
+    kept: int
+    errors: int
+    risk: Estimate | None
+    certificate: Certificate | None
+
+
 class Speed(msgspec.Struct, frozen=True):
     """Measured on test texts in this process: one text a call, and many a call.
 
@@ -197,6 +226,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     mistakes: list[Mistake]
     suspicious: list[SuspiciousLabel]
     out_of_scope: OutOfScope | None
+    none_of_these: NoneOfThese | None = None
     size_bytes: int
     speed: Speed
     training: Training

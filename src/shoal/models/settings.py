@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import msgspec
 
-from shoal.calibration import Certificate, Scope
+from shoal.calibration import Certificate, Outside, Scope
 from shoal.models.scorer import Scorer
 from shoal.models.tier import Tier, View
 from shoal.tasks import Classification
@@ -28,6 +28,8 @@ class TierSettings(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope | None
     threshold: float | None
     scope_level: float
+    outside: Outside | None = None
+    outside_threshold: float | None = None
 
     @classmethod
     def of(cls, tier: Tier, scorers: Sequence[Scorer]) -> Self:
@@ -40,6 +42,8 @@ class TierSettings(msgspec.Struct, frozen=True, kw_only=True):
             scope=tier.scope,
             threshold=tier.threshold,
             scope_level=tier.scope_level,
+            outside=tier.outside,
+            outside_threshold=tier.outside_threshold,
         )
 
     def tier(self, scorers: Sequence[Scorer]) -> Tier:
@@ -51,6 +55,8 @@ class TierSettings(msgspec.Struct, frozen=True, kw_only=True):
             scope=self.scope,
             threshold=self.threshold,
             scope_level=self.scope_level,
+            outside=self.outside,
+            outside_threshold=self.outside_threshold,
         )
 
 
@@ -63,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tiers: list[TierSettings]
     certificate: Certificate | None
     provenance: dict[str, Any]
+    outside_certificate: Certificate | None = None
 
     def classification(self) -> Classification:
         """Build the task again; raises ValueError when it is not one."""

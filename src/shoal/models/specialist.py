@@ -47,7 +47,7 @@ class Judgement:
         confidence: its probability [n].
         in_scope: conformal p-value at that tier [n].
         eligible: False where no threshold, however low, would have the last tier keep the answer: empty texts,
-            never-labels and texts out of scope [n].
+            never-labels, texts out of scope, and answers of the out-of-scope label, which have their own [n].
         accepted: whether the answer is kept [n].
         reason: index into the reasons of `tasks.Reason`, in the order of their declaration [n].
     """
@@ -88,7 +88,9 @@ class Specialist:
         name: what it is called.
         task: its labels.
         tiers: at least one, cheap first.
-        certificate: the promise about accepted answers and its evidence; None before calibration.
+        certificate: the promise about accepted answers and its evidence; None before calibration. Where there is an
+            out-of-scope label it is about the others ...
+        outside_certificate: ... and this one about accepted answers of that label.
         report: the evaluation report, JSON-serialisable.
         provenance: data hash, seed, recipe, training seconds, joules, library versions.
         version: the registry's name for it ("v3"); not part of the folder.
@@ -98,6 +100,7 @@ class Specialist:
     task: Classification
     tiers: tuple[Tier, ...]
     certificate: Certificate | None = None
+    outside_certificate: Certificate | None = None
     report: Mapping[str, Any] = field(default_factory=dict[str, Any])
     provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
     version: str | None = None
@@ -170,6 +173,7 @@ class Specialist:
                 scorers=[scorer.kind for scorer in self.scorers],
                 tiers=[TierSettings.of(tier, self.scorers) for tier in self.tiers],
                 certificate=self.certificate,
+                outside_certificate=self.outside_certificate,
                 provenance=dict(self.provenance),
             )
             (place / _SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=1))
@@ -212,6 +216,7 @@ class Specialist:
             task=task,
             tiers=tiers,
             certificate=settings.certificate,
+            outside_certificate=settings.outside_certificate,
             report=report,
             provenance=settings.provenance,
         )
@@ -235,14 +240,17 @@ class Specialist:
         known: dict[int, Logits] = {}
         for number, tier in enumerate(self.tiers):
             reading = tier.read(tier.scores(texts, known))
-            barred, far = self._barred[reading.label], reading.in_scope <= tier.scope_level
+            outside = self._outside[reading.label]
+            barred, far = self._barred[reading.label], (reading.in_scope <= tier.scope_level) & ~outside
+            # NaN, which no confidence reaches, stands for a threshold that was not certified.
+            inner, outer = (np.nan if each is None else each for each in (tier.threshold, tier.outside_threshold))
+            threshold = np.where(outside, outer, inner)
             reason = np.full(len(texts), _CERTIFIED, np.int8)
             # The strongest reason is written last.
-            reason[reading.confidence < (np.inf if tier.threshold is None else tier.threshold)] = _BELOW
+            reason[reading.confidence < threshold] = _BELOW
             reason[barred] = _NEVER
             reason[far] = _FAR
-            if tier.threshold is None:
-                reason[:] = _UNCERTIFIED
+            reason[np.isnan(threshold)] = _UNCERTIFIED
             reason[empty] = _EMPTY
             open_still = reason != _CERTIFIED
             result.tier[pending] = number
@@ -250,7 +258,7 @@ class Specialist:
             result.label[pending] = reading.label
             result.confidence[pending] = reading.confidence
             result.in_scope[pending] = reading.in_scope
-            result.eligible[pending] = ~(empty | far | barred)
+            result.eligible[pending] = ~(empty | far | barred | outside)
             result.accepted[pending] = ~open_still
             result.reason[pending] = reason
             if tier is self.tiers[-1] or not open_still.any():
@@ -264,6 +272,10 @@ class Specialist:
     @cached_property
     def _barred(self) -> NDArray[np.bool_]:
         return np.isin(self.task.labels, self.task.never)
+
+    @cached_property
+    def _outside(self) -> NDArray[np.bool_]:
+        return np.array([label == self.task.out_of_scope for label in self.task.labels])
 
     @cached_property
     def _label_names(self) -> NDArray[np.object_]:

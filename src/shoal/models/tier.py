@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.calibration import Scope, energy, softmax
+from shoal.calibration import Outside, Scope, energy, softmax
 from shoal.models.scorer import Logits, Scorer
 
 
@@ -48,7 +48,9 @@ class Tier:
         views: one or more; a scorer that an earlier tier has run on a text is not run again.
         temperature: divides the combined scores before softmax.
         scope: reference energies of in-scope texts, of the combined scores before `temperature`; None looks at nothing.
+        outside: chance of the out-of-scope label, from the same scores; None leaves it as softmax has it.
         threshold: confidence from which an answer is kept; None keeps none.
+        outside_threshold: the same for answers of the out-of-scope label.
         scope_level: texts with a p-value at or below it are not kept: at most that share of in-scope texts.
     """
 
@@ -56,7 +58,9 @@ class Tier:
     views: tuple[View, ...]
     temperature: float = 1.0
     scope: Scope | None = None
+    outside: Outside | None = None
     threshold: float | None = None
+    outside_threshold: float | None = None
     scope_level: float = 0.0
 
     def scores(self, texts: Sequence[str], known: dict[int, Logits] | None = None) -> Logits:
@@ -80,7 +84,8 @@ class Tier:
 
     def read(self, scores: Logits) -> Reading:
         """Probabilities, best label and scope of combined logits [n, L]."""
-        posterior = softmax(scores, self.temperature).astype(np.float32)
+        chances = softmax(scores, self.temperature)
+        posterior = (chances if self.outside is None else self.outside.mixed(chances, scores)).astype(np.float32)
         label = posterior.argmax(axis=1)
         return Reading(
             posterior=posterior,

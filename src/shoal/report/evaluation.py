@@ -3,7 +3,7 @@
 from shoal.evaluation import Report
 from shoal.gate import Verdict
 from shoal.report import closer, plots
-from shoal.report.figures import facts, metric_rows, percent, promise, span
+from shoal.report.figures import evidence, facts, metric_rows, percent, promise, span
 from shoal.report.page import render
 
 _DECISIONS = {
@@ -26,7 +26,7 @@ def evaluation_html(report: Report, verdict: Verdict | None = None) -> str:
         subtitle=_subtitle(report),
         certified=bool(certificate and certificate.certified),
         promise=promise(report),
-        evidence=certificate.reason if certificate else "No calibration rows were used.",
+        evidence=evidence(report) or "No calibration rows were used.",
         figures=_figures(report),
         metrics=metric_rows(report),
         decisions=_decisions(report),

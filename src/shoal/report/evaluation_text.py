@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from shoal.evaluation import Report
 from shoal.gate import Verdict
 from shoal.report import closer
-from shoal.report.figures import facts, metric_rows, promise
+from shoal.report.figures import evidence, facts, metric_rows, promise
 
 _WEAKEST = 5
 _PAIRS = 5
@@ -110,7 +110,7 @@ def safe(text: str) -> str:
 
 
 def _promise(report: Report) -> str:
-    reason = f" ({report.certificate.reason})" if report.certificate else ""
+    reason = f" ({evidence(report)})" if report.certificate else ""
     return f"{promise(report)}{reason}"
 
 

@@ -1,6 +1,7 @@
 """What a report says in words and rows of tables, for Markdown and HTML alike."""
 
-from shoal.evaluation import Report
+from shoal.calibration import Certificate
+from shoal.evaluation import NoneOfThese, Report
 from shoal.metrics import Estimate
 
 
@@ -9,9 +10,27 @@ def promise(report: Report) -> str:
     certificate = report.certificate
     if certificate is None:
         return "Not calibrated: nothing is promised and no answer is kept."
-    terms = f"at most {percent(certificate.risk)} of kept answers disagree with the reference"
+    other = report.none_of_these
+    if other is None:
+        return _promised(certificate, "of kept answers disagree with the reference", "answer")
+    both = _promised(certificate, f"of kept answers but {other.label!r} disagree with the reference", "such answer")
+    if other.certificate is None:
+        return f"{both} Answers of {other.label!r} are never kept."
+    return f"{both} {_promised(other.certificate, f'of kept answers {other.label!r} belong elsewhere', 'such answer')}"
+
+
+def evidence(report: Report) -> str:
+    """Say on which evidence each promise stands or why there is none; empty without calibration."""
+    other = report.none_of_these
+    if report.certificate is None or other is None or other.certificate is None:
+        return report.certificate.reason if report.certificate else ""
+    return f"{report.certificate.reason}. For {other.label!r}: {other.certificate.reason}"
+
+
+def _promised(certificate: Certificate, terms: str, answer: str) -> str:
+    terms = f"at most {percent(certificate.risk)} {terms}"
     if not certificate.certified:
-        return f"No certificate that {terms}: no answer is kept."
+        return f"No certificate that {terms}: no {answer} is kept."
     return f"Promise: {terms}, with {percent(certificate.confidence)} confidence."
 
 
@@ -58,6 +77,19 @@ def metric_rows(report: Report) -> list[tuple[str, str, str]]:
             ("out-of-scope let in at 95% of in-scope, %", f"{100 * away.fpr95:.1f}", ""),
             ("out-of-scope kept, %", f"{100 * away.accepted.value:.1f}", span(away.accepted)),
         ]
+    return rows + (_none_of_these(report.none_of_these) if report.none_of_these else [])
+
+
+def _none_of_these(found: NoneOfThese) -> list[tuple[str, str, str]]:
+    label = repr(found.label)
+    rows = [("accuracy on the other labels lost to it, points", f"{100 * found.accuracy_lost:.1f}", "")]
+    if found.recall is not None:
+        value = f"{100 * found.recall.value:.1f}"
+        rows.insert(0, (f"of {found.rows:,} {label} answered so, %", value, span(found.recall)))
+    if found.auroc is not None:
+        rows.append((f"AUROC of {label}, %", f"{100 * found.auroc:.1f}", ""))
+    if found.risk is not None:
+        rows.append((f"wrong of {found.kept:,} {label} kept, %", f"{100 * found.risk.value:.1f}", span(found.risk)))
     return rows
 
 

@@ -16,6 +16,7 @@ from shoal.training.judging import Judged, Judging
 from shoal.training.ladder import Rung
 
 Floats = NDArray[np.floating]
+Evidence = tuple[Floats, NDArray[np.bool_]]  # confidence [n], and whether the answer is right [n]
 
 # What a text costs on each rung, relative to each other; fixed, so that the choice does not hang on a busy machine.
 _COST = {"tfidf": 1.0, "static": 1.0, "encoder": 40.0, "finetune": 40.0}
@@ -57,6 +58,7 @@ class Candidate:
             views=self.views,
             temperature=self.judged.temperature,
             scope=Scope.fit(energy(self.scores)),
+            outside=self.judged.outside,
             threshold=threshold,
             scope_level=scope_level,
         )
@@ -151,6 +153,8 @@ def choose_first(made: Sequence[Candidate], final: Candidate, judging: Judging) 
     """
     if judging.risk is None:
         return None, {"verdict": "none: without a promise no tier keeps anything"}
+    if judging.outside is not None:
+        return None, {"verdict": "none: with an out-of-scope label one tier judges every text"}
     cheap = [one for one in made if len(one.rungs) == 1 and one.cost < final.cost / 10]
     if not cheap:
         return None, {"verdict": "none: no rung is much cheaper than the final tier"}
@@ -167,7 +171,7 @@ def choose_first(made: Sequence[Candidate], final: Candidate, judging: Judging) 
     return best, {"verdict": "kept: it pays", **best.found}
 
 
-def evidence(final: Candidate, first: First | None, judging: Judging) -> tuple[Floats, NDArray[np.bool_]]:
+def evidence(final: Candidate, first: First | None, judging: Judging) -> Evidence:
     """Tell what the dev rows say of the policy, by models that had not seen them.
 
     Returns:
@@ -180,6 +184,12 @@ def evidence(final: Candidate, first: First | None, judging: Judging) -> tuple[F
     one = first.candidate
     kept = _may(one, FIRST_SCOPE_LEVEL, judging) & (one.judged.confidence >= first.threshold)
     return np.where(kept, np.inf, confidence), np.where(kept, one.judged.correct, final.judged.correct)
+
+
+def outside_evidence(final: Candidate, judging: Judging) -> Evidence:
+    """Tell the same of the answers of the out-of-scope label, -inf standing for all others."""
+    answered = final.judged.label == judging.outside
+    return np.where(answered, final.judged.confidence, -np.inf), final.judged.correct
 
 
 def _may(one: Candidate, scope_level: float, judging: Judging) -> NDArray[np.bool_]:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal import metrics
-from shoal.calibration import certify, fit_temperature, grid, softmax
+from shoal.calibration import Outside, certify, fit_temperature, grid, softmax
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
 _RESAMPLES = 60
+_FEWEST = 8  # dev rows in and out of scope with which the chance of being out of scope is fitted; else softmax says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Judged:
 
     Attributes:
         temperature: fitted on them.
+        outside: fitted on them: chance of the out-of-scope label; None where there is none, or too few rows of it.
         losses: log-loss of each row [n], nats.
         posterior: calibrated probabilities [n, L].
         label: the best label [n].
@@ -32,6 +34,7 @@ class Judged:
     """
 
     temperature: float
+    outside: Outside | None
     losses: Floats
     posterior: Floats
     label: NDArray[np.integer]
@@ -60,8 +63,9 @@ class Judging:
         rows: how many rows the certificate will be tested on.
         risk: alpha of the promise; None when none is wanted: coverage is then 0 for every candidate.
         delta: 1 - its confidence.
-        barred: for each label, whether its answers are never kept [L].
+        barred: for each label, whether its answers are never kept under the promise about labels [L].
         seed: of the simulated calibration sets.
+        outside: number of the out-of-scope label; None: there is none.
     """
 
     texts: Sequence[str]
@@ -71,16 +75,21 @@ class Judging:
     delta: float
     barred: Bools
     seed: int
+    outside: int | None = None
 
     def judge(self, scores: Floats) -> Judged:
         """Judge combined logits [n, L] of the dev rows."""
         temperature = fit_temperature(scores, self.targets)
         posterior = softmax(scores, temperature)
+        outside = self._outside(scores)
+        if outside is not None:
+            posterior = outside.mixed(posterior, scores)
         label = posterior.argmax(axis=1)
         confidence = posterior[np.arange(len(label)), label]
         correct = label == self.targets
         return Judged(
             temperature=temperature,
+            outside=outside,
             losses=metrics.log_losses(posterior, self.targets),
             posterior=posterior,
             label=label,
@@ -88,6 +97,14 @@ class Judging:
             correct=correct,
             coverage=self.coverage(np.where(self.barred[label], -np.inf, confidence), correct),
         )
+
+    def _outside(self, scores: Floats) -> Outside | None:
+        if self.outside is None:
+            return None
+        rows = self.targets == self.outside
+        if min(rows.sum(), (~rows).sum()) < _FEWEST:
+            return None
+        return Outside.fit(scores, rows, self.outside)
 
     def coverage(self, confidence: Floats, correct: Bools) -> Floats:
         """Certified coverage on calibration sets drawn from the dev rows with replacement (bootstrap).

@@ -24,7 +24,7 @@ from shoal.training.backbone import RECIPES, Backbone, require_extra, resolve
 from shoal.training.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from shoal.training.choice import Candidate, First
+    from shoal.training.choice import Candidate, Evidence, First
     from shoal.training.ladder import Climb
 
 
@@ -39,6 +39,7 @@ def train(
     *,
     name: str = "specialist",
     never: Sequence[str] = (),
+    out_of_scope: str | None = None,
     descriptions: Mapping[str, str] | None = None,
     terms: Terms | None = None,
     suites: Sequence[Suite] = (),
@@ -63,6 +64,8 @@ def train(
         seed: of everything random.
         name: of the specialist.
         never: labels whose answers are never kept.
+        out_of_scope: the label of rows that belong to none of the others. Kept answers of it then have a promise of
+            their own, as strict as that about the others: of texts answered so, at most `risk` belong somewhere.
         descriptions: what labels mean, in a few words; with few rows they help to learn what belongs to a label.
         terms: groups of terms on whose texts the report looks closer; see `shoal.evaluation.evaluate`.
         suites: behavioural tests for the report (`shoal.behaviour.load`).
@@ -75,16 +78,18 @@ def train(
     """
     _check(task, risk, confidence, budget_seconds)
     require_extra()
-    from shoal.training.choice import candidates, choose_final, choose_first, evidence
+    from shoal.training.choice import candidates, choose_final, choose_first, evidence, outside_evidence
     from shoal.training.ladder import plan
 
     began = time.monotonic()
     with EnergyMeter() as meter:
         dataset = _prepared(data, seed, certified=risk is not None)
-        labels = _task(dataset, never)
+        labels = _task(dataset, never, out_of_scope)
         for suite in suites:
             suite.check(labels.labels)
-        options = (backbone, risk, 1 - confidence, budget_seconds, seed, progress or silent, cache)
+        # Two promises that are to hold together each get half of the chance of failure (Bonferroni).
+        delta = (1 - confidence) / (2 if out_of_scope else 1)
+        options = (backbone, risk, delta, budget_seconds, seed, progress or silent, cache)
         climb = _climb(dataset, labels, descriptions or {}, *options)
         recipe = backbone if isinstance(backbone, str) else "auto"
         climb.run(plan(recipe), settle=recipe not in RECIPES[1:])
@@ -108,8 +113,8 @@ def train(
     }
     specialist = Specialist(name=name, task=labels, tiers=_tiers(final, first), provenance=provenance)
     if risk is not None:
-        dev = evidence(final, first, climb.judging)
-        specialist = _certified(specialist, risk, 1 - confidence, dev, dataset.part("calibration"))
+        dev, outside = evidence(final, first, climb.judging), outside_evidence(final, climb.judging)
+        specialist = _certified(specialist, risk, delta, dev, outside, dataset.part("calibration"))
     report = evaluate(specialist, dataset, seed=seed, suspicious=suspicious, terms=terms, suites=suites)
     return replace(specialist, report=report.as_dict())
 
@@ -145,11 +150,16 @@ def _prepared(data: Source, seed: int, *, certified: bool) -> Dataset:
     return dataset
 
 
-def _task(dataset: Dataset, never: Sequence[str]) -> Classification:
+def _task(dataset: Dataset, never: Sequence[str], out_of_scope: str | None) -> Classification:
     unknown = sorted(set(never) - set(dataset.labels))
     if unknown:
         raise InputError(f"never names {unknown[0]!r}, which is no label of the data: {', '.join(dataset.labels)}.")
-    return Classification(labels=dataset.labels, never=tuple(never))
+    if out_of_scope is not None and out_of_scope not in dataset.labels:
+        raise InputError(
+            f"out_of_scope is {out_of_scope!r}, which is the label of no row; there are "
+            f"{', '.join(dataset.labels[:20])}. Texts that belong to none of the labels need rows of that label."
+        )
+    return Classification(labels=dataset.labels, never=tuple(never), out_of_scope=out_of_scope)
 
 
 def _climb(
@@ -178,7 +188,8 @@ def _climb(
         rows=len(dataset.part("calibration")),
         risk=risk,
         delta=delta,
-        barred=np.isin(task.labels, task.never),
+        barred=np.isin(task.labels, [*task.never, *([task.out_of_scope] if task.out_of_scope else [])]),
+        outside=task.labels.index(task.out_of_scope) if task.out_of_scope else None,
         seed=seed,
     )
     began, names = time.monotonic(), phrases(task.labels, descriptions)
@@ -244,27 +255,32 @@ def _certified(
     specialist: Specialist,
     risk: float,
     delta: float,
-    dev: tuple[NDArray[np.floating], NDArray[np.bool_]],
+    dev: "Evidence",
+    outside: "Evidence",
     calibration: Dataset,
 ) -> Specialist:
     """Test the whole policy on rows that chose nothing; without a certificate nothing is kept.
 
     What the first tier keeps is fixed beforehand and kept at every threshold of the last one. The thresholds are
-    chosen on what the dev rows said before any head learnt from them.
+    chosen on what the dev rows said before any head learnt from them. Answers of the out-of-scope label are tested by
+    themselves; where there is one, one tier answers alone (`choose_first`), so that no threshold decides under which of
+    the two promises a text falls.
     """
     texts, targets = _numbered(calibration)
-    confidence, correct = _evidence(specialist, texts, targets)
+    judged = specialist.judge(texts)
+    correct = judged.label == targets
+    confidence = np.where(judged.accepted, np.inf, np.where(judged.eligible, judged.confidence, -np.inf))
     thresholds = grid(*dev, rows=len(texts), risk=risk, delta=delta)
     certificate = certify(confidence, correct, risk=risk, delta=delta, grid=thresholds)
     last = replace(specialist.tiers[-1], threshold=certificate.threshold)
-    tiers = (*specialist.tiers[:-1], last) if certificate.certified else (last,)
-    return replace(specialist, tiers=tiers, certificate=certificate)
-
-
-def _evidence(
-    specialist: Specialist, texts: Sequence[str], targets: NDArray[np.integer]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Confidence, +inf where an earlier tier keeps the answer, -inf where none may; and whether it is right."""
-    judged = specialist.judge(texts)
-    confidence = np.where(judged.eligible, judged.confidence, -np.inf)
-    return np.where(judged.accepted, np.inf, confidence), judged.label == targets
+    tiers = specialist.tiers[:-1] if certificate.certified else ()
+    other = None
+    task = specialist.task
+    if task.out_of_scope is not None and task.out_of_scope not in task.never:
+        column = task.labels.index(task.out_of_scope)
+        full = np.array([bool(text.strip()) for text in texts])
+        answered = (judged.label == column) & full
+        thresholds = grid(*outside, rows=len(texts), risk=risk, delta=delta)
+        other = certify(judged.confidence, correct, answered, risk=risk, delta=delta, grid=thresholds)
+        last = replace(last, outside_threshold=other.threshold)
+    return replace(specialist, tiers=(*tiers, last), certificate=certificate, outside_certificate=other)
