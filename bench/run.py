@@ -22,6 +22,7 @@ BENCHMARKS = {
     "http": ("over_http.py", True),
     "threshold_grid": ("threshold_grid.py", False),
     "guarantee": ("guarantee.py", False),
+    "gate": ("gate.py", True),
     "cascade_recorded": ("cascade_recorded.py", False),
     "rungs": ("rungs.py", False),
     "peers": ("peers.py", True),

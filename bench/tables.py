@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "bench" / "results"
 PAGES = (ROOT / "docs" / "benchmarks.md", ROOT / "README.md")
 MARKER = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-NAMES = {"banking77": "Banking77", "clinc150": "CLINC150", "llm_babe_bias": "BABE"}
+NAMES = {"banking77": "Banking77", "clinc150": "CLINC150", "llm_babe_bias": "BABE", "davidson_hate": "Davidson"}
 
 Row = dict[str, Any]
 
@@ -146,6 +146,26 @@ def guarantee(results: list[Row]) -> list[str]:
         )
     head = ("data", "scorer", "accuracy, %", "risk, %", "calibration rows", "certified, % of draws", "kept, %")
     return drawn((*head, "broken: drawn, %", "broken: split, %", "rest above the limit, %; by chance"), rows)
+
+
+def gate(results: list[Row]) -> list[str]:
+    rows = []
+    for row in results:
+        spoilt = f"{100 * row['difference_on_slice']:+.1f} on {number(row['spoilt_rows'])} rows"
+        rows.append(
+            [
+                data(row),
+                row["challenger"],
+                f"{row['test_rows']:,}",
+                f"{100 * row['difference']:+.1f}",
+                f"{row['spoilt_slice']}: {spoilt}",
+                f"**{row['stopped']}** of {row['seeds']}",
+                str(row["by_all_rows"]),
+                str(row["by_a_slice"]),
+            ]
+        )
+    head = ("data", "challenger", "test rows", "to the champion, points", "on one slice, points", "stopped")
+    return drawn((*head, "by all rows", "by a slice"), rows)
 
 
 def cascade(results: list[Row]) -> list[str]:
@@ -279,6 +299,7 @@ def _estimate(value: Any) -> bool:
 TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "rungs": rungs,
     "guarantee": guarantee,
+    "gate": gate,
     "cascade_recorded": cascade,
     "readme": readme,
     "threshold_grid": threshold_grid,

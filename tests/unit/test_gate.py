@@ -129,17 +129,20 @@ def test_what_is_fine_on_the_whole_and_worse_on_one_slice_is_stopped():
     ]
     rule = verdict.reasons[-1]
     assert rule.message.startswith("channel = c0: -10.00 points against the champion on 200 rows (0 gained, 20 lost)")
-    assert "3 slices, all looked at together" in rule.message
+    assert "2 of 3 slices can show something, all looked at together" in rule.message
     assert (rule.value, rule.limit) == (-0.1, -0.02)
     assert gate.check(report(), GateConfig(max_slice_regression=0.2), (champion, challenger), slices).passed
 
 
 def test_a_slice_too_small_to_show_anything_stops_nothing_and_says_what_it_could_show():
     champion, challenger = np.ones(1000, dtype=bool), np.ones(1000, dtype=bool)
-    challenger[:2] = False
+    challenger[:3], champion[3:6] = False, False
     rule = gate.check(report(), GateConfig(), (champion, challenger), cut(1000, 10, 990)).reasons[-1]
     assert rule.passed
     assert "channel = c0" in rule.message and "these rows can show a drop of" in rule.message
+    champion[5] = True
+    rule = gate.check(report(), GateConfig(), (champion, challenger), cut(1000, 10, 990)).reasons[-1]
+    assert rule.passed and rule.message.startswith("on none of 2 slices do the two differ in 6 rows")
 
 
 def measured(*slices: tuple[int, int]) -> list:
@@ -159,9 +162,9 @@ def measured(*slices: tuple[int, int]) -> list:
             False,
             "channel = c1 is right on 76.7% (71.5% to 81.3%) of 300 rows;",
         ),
-        ([(500, 450), (50, 38)], True, "the smallest slice, 50 rows, can only show what is below 63.2%"),
+        ([(500, 450), (50, 38)], True, "a slice of 50 rows can only show what is below 63.2%"),
         ([(500, 450), (50, 25)], False, "channel = c1 is right on 50.0%"),
-        ([(500, 450), (1, 0)], True, "the smallest slice is too small to show anything (1 rows)"),
+        ([(500, 450), (1, 0)], True, "at least 80.0% is asked of every slice"),
     ],
 )
 def test_a_floor_for_every_slice(slices, passed, words):
@@ -177,8 +180,8 @@ def test_a_floor_for_every_slice(slices, passed, words):
         ([(500, 450), (300, 260)], True, "3.3 points apart; at most 10 are allowed"),
         ([(500, 450), (300, 220)], False, "c1 is right on 73.3% of 300 rows, c0 on 90.0% of 500: 16.7 points apart"),
         ([(500, 450), (10, 7)], True, "20.0 points apart; at most 10 are allowed, but these rows can"),
-        ([(500, 450), (100, 60), (4, 2)], False, "c1 is right on 60.0%"),  # c2 is further away, and by chance
-        ([(500, 450)], False, "there are no two of one kind"),
+        ([(500, 450), (100, 60), (10, 5)], False, "c2 is right on 50.0%"),
+        ([(500, 450), (9, 0)], False, "no two of one kind have 10 rows"),
     ],
 )
 def test_the_gap_between_slices(slices, passed, words):

@@ -21,6 +21,7 @@ from shoal.metrics import PairedComparison, compare, holm
 Bools = NDArray[np.bool_]
 
 FALSE_STOPS = 0.05  # of equally good models, all comparisons together
+_LEAST = 6  # rows that differ: even if all are lost, fewer have a p-value above 2.5 %
 
 
 def against_champion(pairs: tuple[Bools, Bools] | None, slices: Sequence[Slice], rules: Rules) -> list[Rule]:
@@ -52,18 +53,28 @@ def _overall(pairs: tuple[Bools, Bools] | None, margin: float, alpha: float) -> 
 
 
 def _by_slice(pairs: tuple[Bools, Bools], slices: Sequence[Slice], margin: float, alpha: float) -> Rule:
-    """Look at each slice; the message tells of those that stop it, else of the one nearest to it."""
+    """Look at each slice; the message tells of those that stop it, else of the one nearest to it.
+
+    A slice on which the two differ in fewer than `_LEAST` rows could not show anything whoever is better. It is set
+    aside: how many rows differ says nothing of who is better, so leaving slices out by it costs no validity.
+    """
     champion, challenger = pairs
-    level = 1 - alpha / len(slices)
-    seen = [compare(champion[one.rows], challenger[one.rows], level=level) for one in slices]
+    counted = [one for one in slices if (champion[one.rows] != challenger[one.rows]).sum() >= _LEAST]
+    if not counted:
+        told = (
+            f"on none of {len(slices)} slices do the two differ in {_LEAST} rows, which is the least to show anything"
+        )
+        return Rule("max_slice_regression", None, -margin, True, told)
+    level = 1 - alpha / len(counted)
+    seen = [compare(champion[one.rows], challenger[one.rows], level=level) for one in counted]
     worse = holm([one.worse_p for one in seen], alpha)
     decided = [_decide(one, margin, shown_worse=shown) for one, shown in zip(seen, worse, strict=True)]
     order = sorted(range(len(seen)), key=lambda at: (decided[at][0], seen[at].worse_p, seen[at].difference))
     stopping = [at for at in order if not decided[at][0]]
-    told = [f"{slices[at].name}: {_told(seen[at])}, {decided[at][1]}" for at in stopping or order[:1]]
-    among = "" if len(slices) == 1 else f" ({len(slices)} slices, all looked at together)"
+    told = "; ".join(f"{counted[at].name}: {_told(seen[at])}, {decided[at][1]}" for at in stopping or order[:1])
+    among = f" ({len(counted)} of {len(slices)} slices can show something, all looked at together)"
     first = seen[order[0]]
-    return Rule("max_slice_regression", first.difference, -margin, not stopping, "; ".join(told) + among)
+    return Rule("max_slice_regression", first.difference, -margin, not stopping, told + among)
 
 
 def _told(seen: PairedComparison) -> str:

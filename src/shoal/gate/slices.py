@@ -12,6 +12,7 @@ from shoal.gate.verdict import Rule, percent, span
 from shoal.metrics import binomial_cdf, holm
 
 MANY = 200  # rows from which on the value decides: its 95 % interval is then about 5 points to either side
+_LEAST = 10  # rows: a pair with a smaller slice is set aside, so that it does not count against the others
 ALPHA = 0.05  # chance of stopping a version none of whose slices is below the floor (or apart), all of them together
 
 
@@ -22,7 +23,7 @@ def slice_rules(results: Sequence[SliceResult], floor: float | None, limit: floa
     if floor is not None:
         found.append(_floor(there, floor) if there else _nothing("slice_accuracy", floor))
     if limit is not None:
-        found.append(_gap(list(gaps(there)), limit))
+        found.append(_gap(list(gaps([result for result in there if result.rows >= _LEAST])), limit))
     return found
 
 
@@ -31,7 +32,7 @@ def _nothing(name: str, limit: float) -> Rule:
 
 
 def _floor(results: Sequence[SliceResult], floor: float) -> Rule:
-    few = [result for result in results if result.rows < MANY]
+    few = [result for result in results if result.rows < MANY and binomial_cdf(0, result.rows, floor) <= ALPHA]
     shown = holm([binomial_cdf(result.right, result.rows, floor) for result in few], ALPHA)
     below = [result for result in results if result.rows >= MANY and result.accuracy.value < floor]
     below += [result for result, is_shown in zip(few, shown, strict=True) if is_shown]
@@ -41,9 +42,7 @@ def _floor(results: Sequence[SliceResult], floor: float) -> Rule:
     )
     message = f"{'' if below else 'the lowest slice: '}{named}; at least {percent(floor)} is asked of every slice"
     if few:
-        level = ALPHA / len(few)
-        fewest = min(result.rows for result in few)
-        message += f"; {_power(fewest, floor, level)}"
+        message += f"; {_power(min(result.rows for result in few), floor, ALPHA / len(few))}"
     return Rule("slice_accuracy", told[0].accuracy.value, floor, not below, message)
 
 
@@ -51,17 +50,19 @@ def _power(rows: int, floor: float, level: float) -> str:
     """Say how bad the smallest slice would have to be to be found out four times of five."""
     most = next((right for right in range(rows, -1, -1) if binomial_cdf(right, rows, floor) <= level), None)
     if most is None:
-        return f"the smallest slice is too small to show anything ({rows:,} rows)"
+        return f"a slice of {rows:,} rows is too small to show anything"
     low, high = 0.0, floor
     for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if binomial_cdf(most, rows, middle) >= 0.8 else (low, middle)
-    return f"the smallest slice, {rows:,} rows, can only show what is below {percent(low)}"
+    return f"a slice of {rows:,} rows can only show what is below {percent(low)}"
 
 
 def _gap(pairs: Sequence[Gap], limit: float) -> Rule:
     if not pairs:
-        return Rule("slice_gap", None, limit, False, "slice_gap asks about slices, and there are no two of one kind")
+        return Rule(
+            "slice_gap", None, limit, False, f"slice_gap asks about slices, and no two of one kind have {_LEAST} rows"
+        )
     beyond = holm([pair.p_value for pair in pairs], ALPHA)
     stopping = [pair for pair, is_shown in zip(pairs, beyond, strict=True) if is_shown and pair.difference > limit]
     told = max(stopping or pairs, key=lambda pair: pair.difference)
