@@ -51,9 +51,12 @@ def test_from_names_to_rows(shoal: Shoal, tmp_path: Path) -> None:
     with DATA.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["label"] in LABELS[:4] and len(row["text"]) < 100]
     write(tmp_path / "texts.csv", rows, ("text",))
-    (tmp_path / "shoal.toml").write_text(PROJECT + NAMED)
+    tests = '[tests.gas]\ntexts = ["there is a smell of gas, an emergency"]\nexpect = "gas_smell_emergency"\n'
+    (tmp_path / "own.toml").write_text(tests + '[tests.case]\nrows = 5\nchange = "lower"\n')
+    (tmp_path / "shoal.toml").write_text(f'{PROJECT}{NAMED}behaviour = ["own.toml"]\n')
 
     code, said = shoal("train")
+    assert "own: 2 of 2 behavioural tests hold" in said
     assert code == 0 and "Nothing is promised" in said and "295 labelled rows" in said and "1,805" in said
     registry = Registry(tmp_path / ".shoal" / "registry")
     first = load(registry.path(registry.resolve("intent")))

@@ -226,3 +226,10 @@ def test_what_is_asked_and_was_not_measured_does_not_pass():
 def test_names_alone_do_not_take_the_place_of_what_has_learnt_from_rows():
     verdict = gate.check_unmeasured(GateConfig(max_regression=1.0), size_bytes=1, over_measured=True)
     assert [rule.name for rule in verdict.failures] == ["max_regression"]
+
+
+def test_behavioural_tests_need_no_labelled_rows():
+    asked = {"size_bytes": 1, "over_measured": False}
+    assert gate.check_unmeasured(GateConfig(), **asked, behaviour=[outcome("case", 10, 10)]).passed
+    verdict = gate.check_unmeasured(GateConfig(), **asked, behaviour=[outcome("case", 10, 1)])
+    assert [rule.name for rule in verdict.failures] == ["behaviour"]

@@ -1,7 +1,7 @@
 """The first version of a project's specialist, before any row has a label: from the names of its labels."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +11,7 @@ from rich.markup import escape
 from shoal.cli.project import unlabelled_texts
 
 if TYPE_CHECKING:
+    from shoal.behaviour import Suite
     from shoal.config import SpecialistConfig
     from shoal.gate import Verdict
     from shoal.models import Specialist
@@ -30,17 +31,21 @@ def train_first(
     registry: "Registry",
     name: str,
     config: "SpecialistConfig",
+    suites: "Sequence[Suite]",
     progress: Callable[[str, int, int], None],
     cache: Path | None,
 ) -> First:
     """Make, gate and register it."""
-    from shoal import gate, training
+    from shoal import behaviour, gate, training
     from shoal.report import unmeasured_card
 
+    for suite in suites:
+        suite.check(config.labels)
+    texts = unlabelled_texts(config)
     specialist = training.from_names(
         config.labels,
         config.descriptions,
-        unlabelled=unlabelled_texts(config),
+        unlabelled=texts,
         backbone=config.backbone,
         risk=config.guarantee.risk,
         confidence=config.guarantee.confidence,
@@ -51,7 +56,10 @@ def train_first(
         cache=cache,
     )
     verdict = gate.check_unmeasured(
-        config.gate, size_bytes=specialist.size_bytes, over_measured=_champion_is_measured(registry, name)
+        config.gate,
+        size_bytes=specialist.size_bytes,
+        over_measured=_champion_is_measured(registry, name),
+        behaviour=[one for suite in suites for one in behaviour.run(specialist, suite, texts, seed=config.seed)],
     )
     card = unmeasured_card(specialist, verdict)
     with tempfile.TemporaryDirectory(prefix="shoal-") as scratch:

@@ -135,7 +135,7 @@ def _train_one(
     read = read_rows(config, quiet=False)
     if read is None:
         with progress_bars(name) as bars:
-            return first.train_first(registry, name, config, bars, writable_cache())
+            return first.train_first(registry, name, config, suites, bars, writable_cache())
     dataset = data.split(read, seed=config.seed, drop_leaks=True)
     _warn(read)
     with progress_bars(name) as bars:

@@ -1,9 +1,15 @@
 """A first version that no labelled row has measured."""
 
+from collections.abc import Sequence
+
+from shoal.behaviour import BehaviourResult
+from shoal.gate.behaviour import behaviour_rules
 from shoal.gate.verdict import Rule, Rules, Verdict, plain, threshold
 
 
-def check_unmeasured(rules: Rules, *, size_bytes: int, over_measured: bool) -> Verdict:
+def check_unmeasured(
+    rules: Rules, *, size_bytes: int, over_measured: bool, behaviour: Sequence[BehaviourResult] = ()
+) -> Verdict:
     """Hold a version that no labelled row has measured against the rules: what was not measured does not pass.
 
     It keeps nothing, so that it harms nothing where nothing serves yet: where no more is asked, it passes.
@@ -12,6 +18,7 @@ def check_unmeasured(rules: Rules, *, size_bytes: int, over_measured: bool) -> V
         rules: the limits.
         size_bytes: of its models.
         over_measured: whether it would take the place of a champion that labelled rows have measured.
+        behaviour: what became of behavioural tests, which need no labelled rows.
     """
     asked = {
         "accuracy": rules.accuracy,
@@ -30,6 +37,7 @@ def check_unmeasured(rules: Rules, *, size_bytes: int, over_measured: bool) -> V
     ]
     if rules.size_mb is not None:
         reasons.append(threshold("size_mb", size_bytes / 1e6, rules.size_mb, "most", plain, ""))
+    reasons += behaviour_rules(behaviour)
     against = (
         "the champion has learnt from labelled rows; names alone do not take its place"
         if over_measured
