@@ -7,7 +7,7 @@ different draws of the training rows, and the test rows are drawn as well. The c
 
     as good           another draw of nine tenths of the training rows, as the champion has one
     3 points worse    so few training rows that it is three points worse on dev rows
-    biased            half of the training rows of one slice carry one and the same label, whatever they say
+    biased            a quarter or half of the training rows of one slice carry the same wrong label
     7 bits, 6 bits    the champion, every matrix of its encoder rounded to so many bits, with one scale a matrix
 
 Each is held against the champion by the rules of the product as they are when nothing is configured but the slices, on
@@ -51,7 +51,7 @@ class Rows:
         broken: embeddings by the encoder rounded to so many bits [n, d].
         slices: by terms in the texts.
         spoilt: name of the slice against which a challenger is biased.
-        bias: number of the label that it then gives too often.
+        bias: number of the label that it then gives too often, and the share of the slice's training rows with it.
         shares: of the training rows, rising, among which one is three points worse than nine tenths.
         tests: numbers of test rows.
     """
@@ -62,7 +62,7 @@ class Rows:
     broken: dict[int, Floats]
     slices: Sequence[Slice]
     spoilt: str
-    bias: int
+    bias: tuple[int, float]
     shares: Sequence[float]
     tests: Sequence[int]
 
@@ -93,7 +93,13 @@ def data_sets(quick: bool) -> Iterator[Rows]:
     }
     bank = Dataset.of(Row(row["text"], row["label"]) for part in ("train", "test") for row in banking77(part))
     yield embedded(
-        "banking77", bank, topics, "about = transfer", "transfer_timing", (0.25, 0.32, 0.4, 0.5), (3000, 1500, 750)
+        "banking77",
+        bank,
+        topics,
+        "about = transfer",
+        ("transfer_timing", 0.25),
+        (0.25, 0.32, 0.4, 0.5),
+        (3000, 1500, 750),
     )
     if quick:
         return
@@ -103,13 +109,20 @@ def data_sets(quick: bool) -> Iterator[Rows]:
         hate,
         behaviour.load("bias").terms,
         "gender = women",
+        ("hate_speech", 0.5),
         (0.01, 0.02, 0.03, 0.05, 0.1),
         (5000, 2500, 1000),
     )
 
 
 def embedded(
-    name: str, data: Dataset, terms: Any, spoilt: str, bias: str, shares: Sequence[float], tests: Sequence[int]
+    name: str,
+    data: Dataset,
+    terms: Any,
+    spoilt: str,
+    bias: tuple[str, float],
+    shares: Sequence[float],
+    tests: Sequence[int],
 ) -> Rows:
     """Embed all texts by the product's frozen encoder, and by the same with broken weights; kept for the next run."""
     from shoal.training.backbone import resolve
@@ -133,7 +146,7 @@ def embedded(
         broken={bits: rounded(bits) for bits in BITS},
         slices=find_slices(data, terms),
         spoilt=spoilt,
-        bias=number[bias],
+        bias=(number[bias[0]], bias[1]),
         shares=shares,
         tests=tests,
     )
@@ -224,7 +237,8 @@ def challengers(rows: Rows, seed: int) -> tuple[Numbers, dict[str, NDArray[np.bo
             break
     worse = min(smaller, key=lambda head: abs(right(head, rows.sound, rows.labels, dev).mean() - aim))
     spoilt = next(one.rows for one in rows.slices if one.name == rows.spoilt)
-    taught = np.where(spoilt & (rng.random(len(rows.labels)) < 0.5), rows.bias, rows.labels)
+    wrong, share = rows.bias
+    taught = np.where(spoilt & (rng.random(len(rows.labels)) < share), wrong, rows.labels)
     heads = {"as good": fitted(rows.sound, drawn(0.9), rows.labels), "3 points worse": worse}
     heads["biased"] = fitted(rows.sound, drawn(0.9), taught)
     answered = {"champion": right(champion, rows.sound, rows.labels, test)}

@@ -78,8 +78,9 @@ def test_a_certificate_can_be_asked_for():
         (3000, 60, 20, True, "shown to be no more than 0.5 points worse"),
         (3000, 0, 0, True, "shown to be no more than 0.5 points worse"),
         (100, 0, 0, True, "right on the very same rows"),
-        (100_000, 500, 1000, False, "shown to be worse, and not to be within the 0.5 points allowed"),
+        (100_000, 500, 1100, False, "shown to be worse, and by more than the 0.5 points allowed"),
         (100_000, 500, 600, True, "shown to be no more than 0.5 points worse"),  # worse, but by so little
+        (3000, 10, 24, True, "shown to be worse, and by no more than the 0.5 points allowed as far as is seen"),
         (3000, 90, 95, True, "not shown to be worse; these rows can show a drop of 1.1 points or more"),
         (3000, 80, 110, False, "shown to be worse"),
         (200, 8, 14, True, "not shown to be worse; these rows can show a drop of 5.9 points or more"),

@@ -48,16 +48,15 @@ class Suite:
                     f"behaviour suite {self.name}: labels says that {said!r} means {meant!r}, which is none of the "
                     f"specialist's labels ({there}){nearest(meant, labels)}"
                 )
-        missing = {
-            label: name for name, test in self.tests.items() for label in test.labels if self.label(label) not in labels
-        }
+        missing = {label for test in self.tests.values() for label in test.labels if self.label(label) not in labels}
         if missing:
-            meant = ", ".join(f'{label} = "..."' for label in missing)
-            named = " and ".join(repr(label) for label in missing)
+            named = sorted(missing)
+            meant = ", ".join(f'{label} = "..."' for label in named)
+            tests = ", ".join(f'"{name}"' for name, test in self.tests.items() if missing & set(test.labels))
             raise InputError(
-                f"behaviour suite {self.name} speaks of {named}, which the specialist does not have; its labels are "
-                f"{there}. Say which are meant, {{ suite = ..., labels = {{ {meant} }} }}, or leave out what cannot be "
-                f'asked, such as skip = ["{next(iter(missing.values()))}"]'
+                f"behaviour suite {self.name} speaks of {' and '.join(map(repr, named))}, which the specialist does "
+                f"not have; its labels are {there}. Say which are meant, {{ suite = ..., labels = {{ {meant} }} }}, or "
+                f"leave out what cannot be asked: skip = [{tests}]"
             )
 
 

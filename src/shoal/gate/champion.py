@@ -1,9 +1,9 @@
 """Paired against the champion: stopped when shown to be worse, over all rows or on one slice.
 
 Two equally good models differ on a few per cent of rows, by chance in either direction; on a small test set by points.
-To let the difference seen decide would stop every third or fourth of them, so it has to be shown: by the exact test of
-McNemar (1947), one-sided. What is shown to be worse passes all the same if it is also shown to be worse by no more
-than the margin (score bound of Tango 1998), which only large test sets can do.
+To let the difference seen decide would stop many of them, so it has to be shown, by the exact test of McNemar (1947),
+one-sided, and it has to be more than the margin. That it is no more is shown by the score bound of Tango (1998) where
+there are rows enough; the message says which it is, and which drop the rows could show.
 
 All comparisons together stop an equally good model in at most 5 % of cases: with slices the overall comparison takes
 one half of that, and the slices share the other by Holm's method (1979).
@@ -85,10 +85,13 @@ def _told(seen: PairedComparison) -> str:
 
 
 def _decide(seen: PairedComparison, margin: float, *, shown_worse: bool) -> tuple[bool, str]:
+    allowed = f"{100 * margin:.3g} points"
     if seen.low >= -margin:
-        return True, f"shown to be no more than {100 * margin:.3g} points worse"
+        return True, f"shown to be no more than {allowed} worse"
+    if shown_worse and seen.difference < -margin:
+        return False, f"shown to be worse, and by more than the {allowed} allowed"
     if shown_worse:
-        return False, f"shown to be worse, and not to be within the {100 * margin:.3g} points allowed"
+        return True, f"shown to be worse, and by no more than the {allowed} allowed as far as is seen"
     if seen.gained + seen.lost == 0:
         return True, "right on the very same rows"
     return True, f"not shown to be worse; these rows can show a drop of {100 * seen.detectable:.1f} points or more"
