@@ -32,6 +32,7 @@ _CHARACTERS_A_TOKEN = 32  # what lies further back than this many characters a t
 
 class _Settings(msgspec.Struct, frozen=True):
     max_tokens: int
+    windows: int = 1
 
 
 class EncoderScorer:
@@ -47,7 +48,9 @@ class EncoderScorer:
         onnx: the graph, as bytes or where it lies.
         weight: head [d, L].
         bias: head [L].
-        max_tokens: longer texts are judged by their first `max_tokens` tokens, special tokens included.
+        max_tokens: of one pass through the encoder, special tokens included.
+        windows: longer texts are cut into passes, at most so many; their embeddings are averaged, each with the weight
+            of its tokens. What lies further back is not looked at.
         threads: groups that run side by side; None takes all cores.
     """
 
@@ -60,6 +63,7 @@ class EncoderScorer:
         weight: ArrayLike,
         bias: ArrayLike,
         max_tokens: int = 256,
+        windows: int = 1,
         threads: int | None = None,
     ) -> None:
         import onnxruntime
@@ -69,6 +73,7 @@ class EncoderScorer:
         self.weight = np.ascontiguousarray(weight, dtype=np.float32)
         self.bias = np.ascontiguousarray(bias, dtype=np.float32)
         self.max_tokens = max_tokens
+        self.windows = windows
         self.threads = threads or os.cpu_count() or 1
         self._tokenizer_json = tokenizer_json
         self._onnx = onnx
@@ -95,9 +100,8 @@ class EncoderScorer:
         """Pooled embeddings [n, d] of the texts, before the head."""
         if not texts:
             return np.empty((0, len(self.weight)), np.float32)
-        limit = _CHARACTERS_A_TOKEN * self.max_tokens
-        encodings = self._tokenizer.encode_batch_fast([text[:limit] for text in texts])
-        ids = [encoding.ids for encoding in encodings]
+        pieces = self._pieces(texts)
+        ids = [piece for each in pieces for piece in each]
         order = np.argsort([-len(each) for each in ids], kind="stable")
         ids = [ids[row] for row in order]
         groups = [ids[start:end] for start, end in _groups(list(map(len, ids)))]
@@ -107,7 +111,19 @@ class EncoderScorer:
             parts = list(self._pool.map(self._run, groups))
         embeddings = np.empty((len(ids), parts[0].shape[1]), np.float32)
         embeddings[order] = np.concatenate(parts)
-        return embeddings
+        return embeddings if len(ids) == len(texts) else _averaged(embeddings, pieces)
+
+    def exceeding(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """Tell which texts are longer than one pass [n]."""
+        limit = 2 * _CHARACTERS_A_TOKEN * self.max_tokens
+        encodings = self._tokenizer.encode_batch_fast([text[:limit] for text in texts])
+        return np.array([bool(encoding.overflowing) for encoding in encodings], np.bool_)
+
+    def with_windows(self, windows: int) -> Self:
+        """Give the same encoder, opened once, another number of windows."""
+        other = copy.copy(self)
+        other.windows = windows
+        return other
 
     def with_head(self, weight: ArrayLike, bias: ArrayLike) -> Self:
         """Give the same encoder, opened once, another head: weight [d, L], bias [L]."""
@@ -125,7 +141,7 @@ class EncoderScorer:
         _copy(self._tokenizer_json, folder / "tokenizer.json")
         _copy(self._onnx, folder / "encoder.onnx")
         np.savez(folder / "head.npz", weight=self.weight, bias=self.bias)
-        (folder / "encoder.json").write_bytes(msgspec.json.encode(_Settings(max_tokens=self.max_tokens)))
+        (folder / "encoder.json").write_bytes(msgspec.json.encode(_Settings(self.max_tokens, self.windows)))
 
     @classmethod
     def load(cls, folder: Path, *, threads: int | None = None) -> Self:
@@ -139,8 +155,19 @@ class EncoderScorer:
             weight,
             bias,
             max_tokens=settings.max_tokens,
+            windows=settings.windows,
             threads=threads,
         )
+
+    def _pieces(self, texts: Sequence[str]) -> list[list[list[int]]]:
+        """Token numbers of each text, cut into passes."""
+        limit = _CHARACTERS_A_TOKEN * self.max_tokens * self.windows
+        encodings = self._tokenizer.encode_batch_fast([text[:limit] for text in texts])
+        if self.windows == 1:
+            return [[encoding.ids] for encoding in encodings]
+        return [
+            [encoding.ids, *(rest.ids for rest in encoding.overflowing[: self.windows - 1])] for encoding in encodings
+        ]
 
     def _run(self, ids: list[list[int]]) -> NDArray[np.float32]:
         """Embeddings of one group, padded to its longest text."""
@@ -152,6 +179,15 @@ class EncoderScorer:
             mask[row, : len(each)] = 1
         feed = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(tokens)}
         return self._session.run(None, {name: feed[name] for name in self._inputs})[0]
+
+
+def _averaged(embeddings: NDArray[np.float32], pieces: list[list[list[int]]]) -> NDArray[np.float32]:
+    """Means over the passes of each text, weighted by their tokens."""
+    counts = [len(each) for each in pieces]
+    weights = np.array([len(piece) for each in pieces for piece in each], np.float32)
+    starts = np.cumsum([0, *counts[:-1]])
+    totals = np.add.reduceat(weights, starts)
+    return (np.add.reduceat(embeddings * weights[:, None], starts) / totals[:, None]).astype(np.float32)
 
 
 def _groups(lengths: list[int]) -> list[tuple[int, int]]:

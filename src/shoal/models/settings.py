@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import msgspec
+import numpy as np
 
 from shoal.calibration import Certificate, Outside, Scope
 from shoal.models.scorer import Scorer
@@ -28,6 +29,7 @@ class TierSettings(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope | None
     threshold: float | None
     scope_level: float
+    offset: list[float] | None = None
     outside: Outside | None = None
     outside_threshold: float | None = None
 
@@ -42,6 +44,7 @@ class TierSettings(msgspec.Struct, frozen=True, kw_only=True):
             scope=tier.scope,
             threshold=tier.threshold,
             scope_level=tier.scope_level,
+            offset=None if tier.offset is None else tier.offset.tolist(),
             outside=tier.outside,
             outside_threshold=tier.outside_threshold,
         )
@@ -55,6 +58,7 @@ class TierSettings(msgspec.Struct, frozen=True, kw_only=True):
             scope=self.scope,
             threshold=self.threshold,
             scope_level=self.scope_level,
+            offset=None if self.offset is None else np.array(self.offset, np.float32),
             outside=self.outside,
             outside_threshold=self.outside_threshold,
         )

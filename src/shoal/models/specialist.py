@@ -81,8 +81,8 @@ class Specialist:
     """A cascade of tiers, cheap first, for one task.
 
     A text goes on to the next tier only when the earlier one does not keep its answer; the last tier's answer stands
-    when none does, marked as not accepted. Texts longer than a scorer's limit (256 to 512 tokens) are judged by their
-    beginning.
+    when none does, marked as not accepted. Texts longer than a scorer's limit (256 to 1,024 tokens) are judged by
+    their beginning.
 
     Attributes:
         name: what it is called.

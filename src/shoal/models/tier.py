@@ -46,6 +46,7 @@ class Tier:
     Attributes:
         name: "tfidf", "static", "encoder", "finetune"...
         views: one or more; a scorer that an earlier tier has run on a text is not run again.
+        offset: added to the combined scores [L]: lifts rare labels; None adds nothing.
         temperature: divides the combined scores before softmax.
         scope: reference energies of in-scope texts, of the combined scores before `temperature`; None looks at nothing.
         outside: chance of the out-of-scope label, from the same scores; None leaves it as softmax has it.
@@ -56,6 +57,7 @@ class Tier:
 
     name: str
     views: tuple[View, ...]
+    offset: NDArray[np.float32] | None = None
     temperature: float = 1.0
     scope: Scope | None = None
     outside: Outside | None = None
@@ -64,7 +66,7 @@ class Tier:
     scope_level: float = 0.0
 
     def scores(self, texts: Sequence[str], known: dict[int, Logits] | None = None) -> Logits:
-        """Add up weight * logits / temperature over the views: [n, L].
+        """Add up weight * logits / temperature over the views, and the offset: [n, L].
 
         The softmax of that is the weighted geometric mean of the views' probabilities (a logarithmic opinion pool):
         log_softmax would take a constant of the row from each view, which softmax ignores, and the energy with it.
@@ -80,7 +82,8 @@ class Tier:
             if key not in known:
                 known[key] = view.scorer.logits(texts)
             parts.append(np.multiply(known[key], view.weight / view.temperature, dtype=np.float32))
-        return sum(parts[1:], start=parts[0])
+        total = sum(parts[1:], start=parts[0])
+        return total if self.offset is None else total + self.offset
 
     def read(self, scores: Logits) -> Reading:
         """Probabilities, best label and scope of combined logits [n, L]."""

@@ -29,11 +29,15 @@ _TIMED = 200
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One rung, or several averaged with equal weights after each got its own temperature."""
+    """One rung, or several averaged with equal weights after each got its own temperature.
+
+    `scores` [n, L] are of the dev rows, with `offset` [L] added where there is one (`imbalance`).
+    """
 
     rungs: tuple[Rung, ...]
     scores: Floats
     judged: Judged
+    offset: NDArray[np.float32] | None = None
 
     @property
     def name(self) -> str:
@@ -56,6 +60,7 @@ class Candidate:
         return Tier(
             name=self.name,
             views=self.views,
+            offset=self.offset,
             temperature=self.judged.temperature,
             scope=Scope.fit(energy(self.scores)),
             outside=self.judged.outside,

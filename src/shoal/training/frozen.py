@@ -1,9 +1,11 @@
 """Train the frozen rung: embeddings of the pretrained encoder, exported once, under multinomial logistic regression."""
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +23,8 @@ from shoal.training.progress import Progress, silent
 Floats = NDArray[np.floating]
 
 _CHUNK = 512  # texts between two signs of progress
+_WINDOWS = 4  # passes through the encoder that a long text may take
+_LONG = 0.05  # share of training texts beyond one pass from which reading further is tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ def fit(
     names: Sequence[str],
     judging: Judging,
     plan: heads.Plan | None = None,
+    seconds: float = math.inf,
 ) -> tuple[EncoderScorer, NDArray[np.float32], dict[str, Any]]:
     """Fit the head on training embeddings; how, and the precision of the encoder, are chosen on dev (`heads.choose`).
 
@@ -130,6 +135,7 @@ def fit(
         names: the labels in words [L].
         judging: the dev rows.
         plan: how to fit the head; None chooses. Embeddings by a body that was tuned on the training rows cannot choose.
+        seconds: that may be spent on reading long texts further.
 
     Returns:
         The scorer, the dev logits [n, L], and what was found.
@@ -143,10 +149,70 @@ def fit(
         if found["precision"] == "fp32":
             scorer, train = features.exact, embedded(features.exact, texts, silent)
             used, head, dev, words = _chosen(scorer, train, targets, names, judging, plan)
+    further, why = _further(scorer, Fit(train, used, head, dev), texts, targets, words, judging, seconds)
+    if further is not None:
+        scorer, (train, used, head, dev) = scorer.with_windows(_WINDOWS), further
     rows, wanted = np.concatenate([train, dev]), np.concatenate([targets, judging.targets])
     final = heads.fitted(rows, wanted, words, len(names), used)
-    details = {"C": used.strength, "label_names": used.named, "parity": features.parity, "export": found}
+    details: dict[str, Any] = {
+        "C": used.strength,
+        "label_names": used.named,
+        "parity": features.parity,
+        "export": found,
+    }
+    details["long_texts"] = why
     return scorer.with_head(final.weight, final.bias), _logits(dev, head), details
+
+
+class Fit(NamedTuple):
+    """Embeddings of the training rows [n, d], how a head was fitted on them, the head, embeddings of the dev rows."""
+
+    train: NDArray[np.float32]
+    plan: heads.Plan
+    head: heads.Head
+    dev: NDArray[np.float32]
+
+
+def _further(
+    scorer: EncoderScorer,
+    short: Fit,
+    texts: Sequence[str],
+    targets: NDArray[np.integer],
+    words: NDArray[np.float32] | None,
+    judging: Judging,
+    seconds: float,
+) -> tuple[Fit | None, str]:
+    """Read long texts to four times the length, if dev says by more than one standard error that it pays."""
+    long, long_dev = scorer.exceeding(texts), scorer.exceeding(judging.texts)
+    if long.mean() < _LONG or not long_dev.any():
+        return None, f"{long.mean():.1%} are longer than {scorer.max_tokens} tokens; all are read to there"
+    wide = scorer.with_windows(_WINDOWS)
+    began = time.monotonic()
+    dev = _patched(wide, short.dev, judging.texts, long_dev)
+    wanted = (time.monotonic() - began) / long_dev.sum() * long.sum()
+    if wanted > seconds:
+        return None, f"reading further would take about {wanted:.0f} s, {max(seconds, 0):.0f} s are left"
+    train = _patched(wide, short.train, texts, long)
+    head = heads.fitted(train, targets, words, len(short.head.bias), short.plan)
+    before, after = (
+        heads.losses(_logits(rows, each), judging.targets) for rows, each in ((short.dev, short.head), (dev, head))
+    )
+    gain = before - after
+    if gain.mean() <= gain.std() / np.sqrt(len(gain)):
+        return (
+            None,
+            f"{long.mean():.1%} are longer than {scorer.max_tokens} tokens; reading further does not pay on dev",
+        )
+    return Fit(train, short.plan, head, dev), f"read to {_WINDOWS * scorer.max_tokens} tokens: it pays on dev"
+
+
+def _patched(
+    scorer: EncoderScorer, embeddings: NDArray[np.float32], texts: Sequence[str], long: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Embed the long texts anew."""
+    patched = embeddings.copy()
+    patched[long] = embedded(scorer, [text for text, each in zip(texts, long, strict=True) if each], silent)
+    return patched
 
 
 def _chosen(

@@ -156,7 +156,8 @@ class Climb:
         if name == "static":
             return self._static()
         if name == "encoder":
-            return frozen.fit(self.features(), self.texts, self.targets, self.names, self.judging)
+            features = self.features()
+            return frozen.fit(features, self.texts, self.targets, self.names, self.judging, seconds=self.left)
         return self._finetuned()
 
     def _tfidf(self) -> tuple[Scorer, Logits, dict[str, Any]] | None:

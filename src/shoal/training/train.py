@@ -79,6 +79,7 @@ def train(
     _check(task, risk, confidence, budget_seconds)
     require_extra()
     from shoal.training.choice import candidates, choose_final, choose_first, evidence, outside_evidence
+    from shoal.training.imbalance import adjusted
     from shoal.training.ladder import plan
 
     began = time.monotonic()
@@ -96,6 +97,7 @@ def train(
         meter.lap()  # counters of energy wrap around, so a long training is read in between
         made = candidates(climb.rungs, climb.judging)
         final, tried = choose_final(made, required="finetune" if recipe == "finetune" else None, few=climb.few)
+        final, lifted = adjusted(final, np.bincount(climb.targets, minlength=climb.labels), climb.judging)
         first, why = choose_first(made, final, climb.judging)
         suspicious = _suspicious(climb, dataset)
     provenance: dict[str, Any] = {
@@ -104,7 +106,13 @@ def train(
         "seed": seed,
         "recipe": {"backbone": recipe, "final": final.name, "first": first.candidate.name if first else None},
         "encoder": {"name": climb.backbone.name, "sha256": climb.backbone.sha256, "probed": climb.probed},
-        "ladder": {"rungs": climb.log(), "skipped": climb.skipped, "candidates": tried, "first_tier": why},
+        "ladder": {
+            "rungs": climb.log(),
+            "skipped": climb.skipped,
+            "candidates": tried,
+            "rare": lifted,
+            "first_tier": why,
+        },
         "budget_seconds": budget_seconds,
         "training_seconds": round(time.monotonic() - began, 2),
         "training_joules": round(meter.joules, 1),
