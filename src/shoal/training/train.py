@@ -78,8 +78,7 @@ def train(
     """
     _check(task, risk, confidence, budget_seconds)
     require_extra()
-    from shoal.training.choice import candidates, choose_final, choose_first, evidence, outside_evidence
-    from shoal.training.imbalance import adjusted
+    from shoal.training.choice import evidence, outside_evidence
     from shoal.training.ladder import plan
 
     began = time.monotonic()
@@ -95,10 +94,7 @@ def train(
         recipe = backbone if isinstance(backbone, str) else "auto"
         climb.run(plan(recipe), settle=recipe not in RECIPES[1:])
         meter.lap()  # counters of energy wrap around, so a long training is read in between
-        made = candidates(climb.rungs, climb.judging)
-        final, tried = choose_final(made, required="finetune" if recipe == "finetune" else None, few=climb.few)
-        final, lifted = adjusted(final, np.bincount(climb.targets, minlength=climb.labels), climb.judging)
-        first, why = choose_first(made, final, climb.judging)
+        final, first, found = _right_sized(climb, required="finetune" if recipe == "finetune" else None)
         suspicious = _suspicious(climb, dataset)
     provenance: dict[str, Any] = {
         "data_hash": dataset.hash,
@@ -106,13 +102,7 @@ def train(
         "seed": seed,
         "recipe": {"backbone": recipe, "final": final.name, "first": first.candidate.name if first else None},
         "encoder": {"name": climb.backbone.name, "sha256": climb.backbone.sha256, "probed": climb.probed},
-        "ladder": {
-            "rungs": climb.log(),
-            "skipped": climb.skipped,
-            "candidates": tried,
-            "rare": lifted,
-            "first_tier": why,
-        },
+        "ladder": {"rungs": climb.log(), "skipped": climb.skipped, **found},
         "budget_seconds": budget_seconds,
         "training_seconds": round(time.monotonic() - began, 2),
         "training_joules": round(meter.joules, 1),
@@ -249,6 +239,18 @@ def _suspicious(climb: "Climb", dataset: Dataset) -> list[Any]:
             [part.fit_transform(climb.texts) for part in tfidf.vectorizers(len(climb.texts), climb.labels)]
         )
     return label_errors.find(features, climb.targets, dataset.part("train").rows, dataset.labels, seed=climb.seed)
+
+
+def _right_sized(climb: "Climb", required: str | None) -> tuple["Candidate", "First | None", dict[str, Any]]:
+    """Choose the final candidate, lift its rare labels, choose a tier ahead of it; and tell why."""
+    from shoal.training.choice import candidates, choose_final, choose_first
+    from shoal.training.imbalance import adjusted
+
+    made = candidates(climb.rungs, climb.judging)
+    final, tried = choose_final(made, required=required, few=climb.few)
+    final, lifted = adjusted(final, np.bincount(climb.targets, minlength=climb.labels), climb.judging)
+    first, why = choose_first(made, final, climb.judging)
+    return final, first, {"candidates": tried, "rare": lifted, "first_tier": why}
 
 
 def _tiers(final: "Candidate", first: "First | None") -> tuple[Any, ...]:
