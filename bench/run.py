@@ -24,6 +24,7 @@ BENCHMARKS = {
     "guarantee": ("guarantee.py", False),
     "gate": ("gate.py", True),
     "cascade_recorded": ("cascade_recorded.py", False),
+    "distil": ("distil.py", True),
     "rungs": ("rungs.py", False),
     "peers": ("peers.py", True),
 }

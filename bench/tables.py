@@ -197,6 +197,39 @@ def _cascade(results: list[Row]) -> list[str]:
     )
 
 
+def distil(results: list[Row]) -> list[str]:
+    def kept(row: Row, alpha: str, against: str) -> str:
+        found = row["kept"].get(alpha, {}).get(against)
+        if found is None:
+            return "-"
+        share = percent(found["share"])
+        return f"{share}, {percent(found['disagree'])}, {percent(found['wrong'])}" if found["share"] else "0"
+
+    rows = []
+    for row in results:
+        head = [row["teacher"], f"{row['logs']:,}", row["system"]]
+        if "failed" in row:
+            rows.append([*head, f"failed: {row['failed']}", *[""] * 6])
+            continue
+        figures = [percent(row["agreement"]), percent(row["accuracy"])]
+        shares = [kept(row, alpha, "teacher") for alpha in ("0.05", "0.03", "0.02")]
+        rows.append([*head, *figures, *shares, kept(row, "0.05", "both"), number(row["training_seconds"])])
+    head = ("teacher", "logs", "system", "agrees with the teacher, %", "right, %")
+    spans = (
+        "kept at 5 %; of them other than the teacher; wrong, %",
+        "the same at 3 %",
+        "at 2 %",
+        "at 5 % and true, too",
+    )
+    truth = {row["teacher"]: row["teacher_accuracy"] for row in results if "teacher_accuracy" in row}
+    ceilings = "; ".join(f"{teacher}: {percent(right)} %" for teacher, right in truth.items())
+    return [
+        *drawn((*head, *spans, "training, s"), rows),
+        "",
+        f"Right, of the teachers' own answers to these rows: {ceilings}.",
+    ]
+
+
 def threshold_grid(results: list[Row]) -> list[str]:
     grids = list(dict.fromkeys(row["grid"] for row in results))
     found: dict[tuple[str, ...], dict[str, Row]] = {}
@@ -302,6 +335,7 @@ TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "gate": gate,
     "cascade_recorded": cascade,
     "readme": readme,
+    "distil": distil,
     "threshold_grid": threshold_grid,
     "inference": inference,
     "http": http,

@@ -1,6 +1,6 @@
 """Scores to probabilities to guarantees. Pure numpy: no clock, network or disk."""
 
-from shoal.calibration.guarantee import Certificate, certify
+from shoal.calibration.guarantee import Certificate, certify, certify_both
 from shoal.calibration.outside import Outside
 from shoal.calibration.power import affordable, floor_rows, rows_needed
 from shoal.calibration.scope import Scope
@@ -14,6 +14,7 @@ __all__ = [
     "Scope",
     "affordable",
     "certify",
+    "certify_both",
     "energy",
     "fit_temperature",
     "floor_rows",

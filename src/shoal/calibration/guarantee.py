@@ -125,6 +125,56 @@ def certify(
     return Certificate(threshold=None, certified=False, rows_needed=more, reason=reason, **evidence)
 
 
+def certify_both(
+    confidence: Floats,
+    correct: Bools,
+    true: Bools,
+    judged: Bools,
+    *,
+    risk: float = 0.05,
+    delta: float = 0.05,
+    grid: Floats | None = None,
+    second_from: float = np.inf,
+) -> tuple[Certificate, Certificate]:
+    """Promise agreement with the reference and, on the rows that people judged, with the truth: both or the first.
+
+    One walk from strict to loose: a threshold passes when both exact tests pass. To reject "one of the two risks is
+    above alpha" both must be rejected, each at delta (intersection-union test, Berger 1982), and the sequence is fixed:
+    the joint statement holds with confidence 1 - delta, and delta is not divided. The second test begins where the
+    first had begun already, so that falling back on the first alone looks at no threshold that it had not passed.
+
+    Args:
+        confidence: as for `certify` [n].
+        correct: whether the answer agrees with the reference [n].
+        true: whether it agrees with the truth [n]; looked at where `judged`.
+        judged: rows whose truth is known [n]: a random part of the traffic.
+        risk: alpha of both.
+        delta: chance that one of the promises that are made fails.
+        grid: as for `certify`.
+        second_from: where the second test begins, or at the first looser threshold with rows enough; chosen without
+            these rows. The judged are few, and where the first begins one unlucky error among them would end the walk.
+
+    Returns:
+        The certificate against the reference and that against the truth. Where the second is certified, both are at
+        one threshold; where it is not, the first stands alone at its own.
+    """
+    scores, rows = np.asarray(confidence, dtype=np.float64), np.asarray(judged, dtype=bool)
+    alone = certify(scores, correct, risk=risk, delta=delta, grid=grid)
+    tested = np.unique(FIXED if grid is None else np.asarray(grid, dtype=np.float64))
+    begun = tested[[(scores >= at).sum() >= floor_rows(risk, delta) for at in tested]]
+    loosest = 0.0 if alone.threshold is None else alone.threshold
+    passed = np.append(begun[(begun >= loosest) & (begun <= second_from)], loosest)
+    truth = certify(scores[rows], np.asarray(true, dtype=bool)[rows], risk=risk, delta=delta, grid=passed)
+    if truth.threshold is None:
+        return alone, truth
+    if alone.threshold is None:
+        reason = (
+            f"not certified: nothing is kept without agreement with the reference; alone it would be {truth.reason}"
+        )
+        return alone, msgspec.structs.replace(truth, certified=False, threshold=None, reason=reason)
+    return certify(scores, correct, risk=risk, delta=delta, grid=begun[begun >= truth.threshold]), truth
+
+
 def _checked(
     confidence: Floats, correct: Bools, eligible: Bools | None, risk: float, delta: float
 ) -> tuple[Floats, Bools]:

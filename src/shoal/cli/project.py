@@ -12,7 +12,7 @@ from shoal.errors import NotFoundError
 
 if TYPE_CHECKING:
     from shoal.config import SpecialistConfig
-    from shoal.data import Dataset
+    from shoal.data import Answers, Dataset
     from shoal.models import Specialist
 
 PROJECT = typer.Option("--project", help="The project's shoal.toml.")
@@ -43,17 +43,35 @@ def open_specialist(target: str, project: Path) -> "Specialist":
 
 
 def read_rows(config: "SpecialistConfig", *, quiet: bool = True) -> "Dataset | None":
-    """Read a specialist's rows, corrected as it says; None when it has the names of its labels and no labelled row.
+    """Read a specialist's rows; see `read_source`."""
+    from shoal.data import Answers
+
+    found = read_source(config, quiet=quiet)
+    return found.dataset if isinstance(found, Answers) else found
+
+
+def read_source(config: "SpecialistConfig", *, quiet: bool = True) -> "Dataset | Answers | None":
+    """Read a specialist's rows, corrected as it says, or a larger model's answers if it has a `teacher`.
 
     Args:
         config: of the specialist.
-        quiet: False writes what the corrections changed to standard error.
+        quiet: False writes to standard error what the corrections changed, and which answers cannot be used.
+
+    Returns:
+        None when it has the names of its labels alone and not one row with a label.
     """
+    from shoal.data import usable
+
     read = _read(config)
     if read is None or (config.labels and not any(row.label for row in read.rows)):
         return None
     rows = corrected(read, config.corrections, quiet=quiet)
-    return rows.closed(config.labels) if config.labels else rows
+    if config.teacher is None:
+        return rows.closed(config.labels) if config.labels else rows
+    answers = usable(rows, config.labels)
+    if not quiet:
+        print(f"teacher: {answers}", file=sys.stderr)
+    return answers
 
 
 def unlabelled_texts(config: "SpecialistConfig") -> list[str]:
@@ -78,6 +96,8 @@ def _read(config: "SpecialistConfig") -> "Dataset | None":
         group=config.group,
         time=config.time,
         slices=config.slices.columns,
+        truth=config.teacher.truth if config.teacher else None,
+        votes=config.teacher.votes if config.teacher else (),
     )
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -12,7 +13,7 @@ from rich.markup import escape
 from shoal.cli import first
 from shoal.cli.first import First
 from shoal.cli.progress import progress_bars
-from shoal.cli.project import PROJECT, corrected, read_rows, writable_cache
+from shoal.cli.project import PROJECT, corrected, read_source, writable_cache
 from shoal.cli.verdicts import as_values, documents, judged, print_json, print_summary, suites_of
 from shoal.errors import GateFailed, InputError, NotFoundError
 
@@ -132,15 +133,16 @@ def _train_one(
 ) -> _Trained | First:
     from shoal import data, training
 
-    read = read_rows(config, quiet=False)
+    read = read_source(config, quiet=False)
     if read is None:
         with progress_bars(name) as bars:
             return first.train_first(registry, name, config, suites, bars, writable_cache())
-    dataset = data.split(read, seed=config.seed, drop_leaks=True)
-    _warn(read)
+    rows = read.dataset if isinstance(read, data.Answers) else read
+    dataset = data.split(rows, seed=config.seed, drop_leaks=True)
+    _warn(rows)
     with progress_bars(name) as bars:
         specialist = training.train(
-            dataset,
+            replace(read, dataset=dataset) if isinstance(read, data.Answers) else dataset,
             task=config.task,
             backbone=config.backbone,
             risk=config.guarantee.risk,

@@ -81,7 +81,7 @@ def print_json(values: Any) -> None:
 
 def print_summary(place: str, report: "Report", verdict: "Verdict | None") -> None:
     """Print a few lines: quality, promise, and each rule of the gate."""
-    from shoal.report import promise
+    from shoal.report import promise, teacher_lines
 
     console = Console(highlight=False, soft_wrap=True)
     accuracy, kept = report.metrics.accuracy, report.accepted
@@ -96,6 +96,8 @@ def print_summary(place: str, report: "Report", verdict: "Verdict | None") -> No
     for certificate in (report.certificate, other.certificate if other else None):
         if certificate and not certificate.certified:
             console.print(f"  [yellow]{escape(certificate.reason)}[/]")
+    for line in teacher_lines(report):
+        console.print(f"  {escape(line)}")
     for rule in verdict.reasons if verdict else []:
         mark = "[green]passed[/]" if rule.passed else "[red]failed[/]"
         console.print(f"  {mark} {escape(rule.message)}")

@@ -155,6 +155,18 @@ class LLMConfig(Table):
     style: Literal["chat", "completion"] = "chat"
 
 
+class TeacherConfig(Table):
+    """`teacher`: the labels are a larger model's answers, and not all of them can be trusted.
+
+    Attributes:
+        votes: columns of what the same model answered when it was asked again.
+        truth: column of what people say, where somebody looked.
+    """
+
+    votes: list[Text] = Field(default_factory=list[str])
+    truth: Text | None = None
+
+
 class GuaranteeConfig(Table):
     """`guarantee`: kept answers disagree with the reference in at most `risk`, with probability `confidence`."""
 
@@ -226,6 +238,7 @@ class SpecialistConfig(Table):
         data: one file, or a file for each split; relative to shoal.toml. None: nothing is labelled yet.
         labels: the closed set of labels; without labelled rows their names alone make the first version.
         unlabelled: file of texts without labels, from which a first version learns what the traffic looks like.
+        teacher: the labels are a larger model's answers.
         corrections: lists of `shoal data suspects` whose decisions are applied to the rows, one after the other.
         text: column of the texts.
         label: column of the reference labels.
@@ -252,6 +265,7 @@ class SpecialistConfig(Table):
     data: DataFiles | None = None
     labels: Labels = Field(default_factory=list[str])
     unlabelled: ProjectPath | None = None
+    teacher: TeacherConfig | None = None
     corrections: ProjectPaths = Field(default_factory=list[Path])
     text: Text = "text"
     label: Text = "label"

@@ -1,5 +1,6 @@
 """Rows in: read, checked, split; and public data sets at pinned sources."""
 
+from shoal.data.answers import Answers, read_answers, usable
 from shoal.data.check import DataReport, Problem, check
 from shoal.data.dataset import SPLITS, Dataset, Row, Split
 from shoal.data.leaks import drop_leaks
@@ -10,6 +11,7 @@ from shoal.data.terms import Terms, whole_words
 
 __all__ = [
     "SPLITS",
+    "Answers",
     "DataReport",
     "Dataset",
     "Problem",
@@ -22,7 +24,9 @@ __all__ = [
     "load_out_of_scope",
     "load_public",
     "read",
+    "read_answers",
     "rows_for_calibration",
     "split",
+    "usable",
     "whole_words",
 ]

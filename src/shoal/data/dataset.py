@@ -56,6 +56,8 @@ class Row:
         time: when the text was written, as it stood in the source: ISO 8601 or a number.
         origin: where the row was read, "file:line".
         slices: (column, value) of the columns by whose values the report is to look closer; blank values are left out.
+        truth: a person's answer, where `label` is a larger model's (`shoal.data.answers`).
+        votes: what that model answered when it was asked again.
     """
 
     text: str
@@ -65,6 +67,8 @@ class Row:
     time: str | None = None
     origin: str = ""
     slices: tuple[tuple[str, str], ...] = ()
+    truth: str | None = None
+    votes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,9 @@ class Dataset:
         """SHA-256 (hex) over what is learnt from, all rows in their order with splits; not origins, not slices."""
         digest = hashlib.sha256()
         for row in self.rows:
-            values = [row.text, row.label, row.split, row.group, row.time]
+            values: list[object] = [row.text, row.label, row.split, row.group, row.time]
+            if row.truth is not None or row.votes:
+                values += [row.truth, row.votes]
             digest.update(json.dumps(values, ensure_ascii=False).encode())
         return digest.hexdigest()
 

@@ -27,6 +27,8 @@ class _Columns:
     group: str | None
     time: str | None
     slices: tuple[str, ...] = ()
+    truth: str | None = None
+    votes: tuple[str, ...] = ()
 
     @property
     def found_split(self) -> bool:
@@ -34,7 +36,7 @@ class _Columns:
         return self.split is None and self.label is not None
 
     def required(self) -> list[str]:
-        names = (self.text, self.label, self.split, self.group, self.time, *self.slices)
+        names = (self.text, self.label, self.split, self.group, self.time, *self.slices, self.truth, *self.votes)
         return list(dict.fromkeys(name for name in names if name is not None))
 
 
@@ -47,6 +49,8 @@ def read(
     group: str | None = None,
     time: str | None = None,
     slices: Sequence[str] = (),
+    truth: str | None = None,
+    votes: Sequence[str] = (),
 ) -> Dataset:
     """Read labelled rows.
 
@@ -61,6 +65,8 @@ def read(
         group: name of the column whose values never straddle two splits.
         time: name of the column with the time of a row (ISO 8601 or numbers).
         slices: names of columns with few values (a channel, a region) by which a report looks closer.
+        truth: name of the column with a person's label, where `label` is a larger model's; blank is none.
+        votes: names of columns with that model's further answers; blank is none.
 
     Raises:
         DataError: names the file, the line and the column of the first fault.
@@ -68,7 +74,7 @@ def read(
     """
     if isinstance(source, Dataset):
         return source
-    columns = _Columns(text, label, split, group, time, tuple(dict.fromkeys(slices)))
+    columns = _Columns(text, label, split, group, time, tuple(dict.fromkeys(slices)), truth, tuple(votes))
     if isinstance(source, Mapping):
         rows = list(_split_files(source, columns))
     elif isinstance(source, str | Path):
@@ -145,6 +151,8 @@ def _rows(source: str, records: Iterator[Record], columns: _Columns, split: Spli
             slices=tuple(
                 (name, value) for name in columns.slices if (value := _scalar(record, name, origin)) is not None
             ),
+            truth=None if columns.truth is None else _string(record, columns.truth, origin).strip() or None,
+            votes=tuple(vote for name in columns.votes if (vote := _string(record, name, origin).strip())),
         )
 
 

@@ -70,8 +70,9 @@ def split(
 
     Splits that rows already have are kept. Parts that no row has yet are carved out of the rest (rows without a split,
     and train): stratified by hash of the normalised text, in expectation equally over labels; by group where rows have
-    one; when rows have times, the newest rows become calibration. Every label that is not only held out by
-    the given splits keeps at least one row in train.
+    one; when rows have times, the newest rows become calibration. Of rows that a larger model labelled, those that
+    people judged too become calibration as well, as long as they are fewer than half. Every label that is not only held
+    out by the given splits keeps at least one row in train.
 
     Args:
         dataset: rows, with or without splits.
@@ -88,7 +89,8 @@ def split(
         DataError: there is nothing to train on, or the fractions are not shares.
     """
     _check_fractions(fractions)
-    pool = [index for index, row in enumerate(dataset.rows) if row.split in (None, "train")]
+    judged = _judged(dataset.rows) if calibrate else set[int]()
+    pool = [index for index, row in enumerate(dataset.rows) if row.split in (None, "train") and index not in judged]
     if not pool:
         raise DataError("no rows to train on: every row is given to dev, calibration or test")
     shares = dict(zip(SPLITS, fractions or default_fractions(len(pool)), strict=True))
@@ -105,7 +107,7 @@ def split(
     for part in _CARVED:
         if part not in given and shares[part] > 0:
             _fill_if_empty(dataset.rows, units, part)
-    assigned: list[Row] = list(dataset.rows)
+    assigned = [replace(row, split="calibration") if index in judged else row for index, row in enumerate(dataset.rows)]
     for unit in units:
         for index in unit.indices:
             assigned[index] = replace(dataset.rows[index], split=unit.split)
@@ -115,6 +117,16 @@ def split(
         if dropped:
             _log.warning("dropped %d rows that repeat a row of a later split", len(dropped))
     return result
+
+
+def _judged(rows: Sequence[Row]) -> set[int]:
+    """Find the rows that people judged among many that a larger model labelled: they are for calibration, all of them.
+
+    There each of them tells about both; elsewhere most of the few would tell nothing. Where at least half were judged,
+    they are split like any others.
+    """
+    judged = {index for index, row in enumerate(rows) if row.truth is not None and row.split is None}
+    return judged if 2 * len(judged) < len(rows) else set()
 
 
 def _check_fractions(fractions: Fractions | None) -> None:

@@ -15,11 +15,13 @@ from shoal.evaluation.report import (
     Report,
     Speed,
     SuspiciousLabel,
+    Teacher,
     TierShare,
     Training,
 )
 from shoal.evaluation.slices import Gap, Slice, SliceResult, gaps
 from shoal.evaluation.slices import find as find_slices
+from shoal.evaluation.teaching import teacher_facts
 
 __all__ = [
     "Accepted",
@@ -38,9 +40,11 @@ __all__ = [
     "SliceResult",
     "Speed",
     "SuspiciousLabel",
+    "Teacher",
     "TierShare",
     "Training",
     "evaluate",
     "find_slices",
     "gaps",
+    "teacher_facts",
 ]

@@ -206,6 +206,35 @@ class Training(msgspec.Struct, frozen=True):
     energy_source: str | None
 
 
+class Teacher(msgspec.Struct, frozen=True):
+    """Of a specialist that learnt from a larger model's answers: the teacher, and what people say of both.
+
+    Attributes:
+        answers: usable answers.
+        unusable: answers that are no label, with their number; left out.
+        asked_again: rows that were answered more than once.
+        self_agreement: how often the first two answers of such a row agree: whoever learns from one of them can hardly
+            agree more with the other. None where no row was asked again.
+        judged: rows with a person's label that trained nothing.
+        teacher_accuracy: of the teacher on them; None without such rows.
+        specialist_accuracy: of the specialist on them.
+        certificate: the promise against people's labels; None without such rows for calibration.
+        treatment: how training rows were taken: "plain", "votes", "pruned", or "votes, pruned".
+        tried: each treatment with its rows and its log-loss on dev.
+    """
+
+    answers: int
+    unusable: dict[str, int]
+    asked_again: int
+    self_agreement: Estimate | None
+    judged: int
+    teacher_accuracy: Estimate | None
+    specialist_accuracy: Estimate | None
+    certificate: Certificate | None
+    treatment: str
+    tried: list[dict[str, Any]]
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One specialist on one set of test rows; `schema` grows when a field changes its meaning."""
 
@@ -232,6 +261,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     training: Training
     slices: list[SliceResult] = []
     behaviour: list[BehaviourResult] = []
+    teacher: Teacher | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and numbers, ready for JSON."""

@@ -74,6 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Certificate | None
     provenance: dict[str, Any]
     outside_certificate: Certificate | None = None
+    truth_certificate: Certificate | None = None
 
     def classification(self) -> Classification:
         """Build the task again; raises ValueError when it is not one."""

@@ -94,6 +94,8 @@ class Specialist:
         report: the evaluation report, JSON-serialisable.
         provenance: data hash, seed, recipe, training seconds, joules, library versions.
         version: the registry's name for it ("v3"); not part of the folder.
+        truth_certificate: of one that learnt from a larger model's answers: the same promise against people's labels,
+            where some were given. Where it is certified, both promises hold at one threshold.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Specialist:
     report: Mapping[str, Any] = field(default_factory=dict[str, Any])
     provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
     version: str | None = None
+    truth_certificate: Certificate | None = None
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Answer each text, in order.
@@ -175,6 +178,7 @@ class Specialist:
                 certificate=self.certificate,
                 outside_certificate=self.outside_certificate,
                 provenance=dict(self.provenance),
+                truth_certificate=self.truth_certificate,
             )
             (place / _SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=1))
             (place / _REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(self.report), indent=1))
@@ -219,6 +223,7 @@ class Specialist:
             outside_certificate=settings.outside_certificate,
             report=report,
             provenance=settings.provenance,
+            truth_certificate=settings.truth_certificate,
         )
 
     def _chunks(self, texts: Sequence[str]) -> Iterator[list[str]]:

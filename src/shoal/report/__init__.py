@@ -5,6 +5,7 @@ from shoal.report.evaluation_text import evaluation_markdown, model_card
 from shoal.report.figures import promise
 from shoal.report.savings import Savings, savings
 from shoal.report.savings_views import savings_html, savings_table
+from shoal.report.teaching import teacher_lines
 from shoal.report.unmeasured import rows_needed, unmeasured_card
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "savings",
     "savings_html",
     "savings_table",
+    "teacher_lines",
     "unmeasured_card",
 ]

@@ -5,6 +5,7 @@ from shoal.gate import Verdict
 from shoal.report import closer, plots
 from shoal.report.figures import evidence, facts, metric_rows, percent, promise, span
 from shoal.report.page import render
+from shoal.report.teaching import teacher_lines
 
 _DECISIONS = {
     "certified": "kept: inside the guarantee",
@@ -44,6 +45,7 @@ def evaluation_html(report: Report, verdict: Verdict | None = None) -> str:
         failures_head=closer.FAILURES_HEAD,
         failures=closer.failure_rows(report, each=5),
         facts=facts(report),
+        teacher=teacher_lines(report),
         width=plots.WIDTH,
         height=plots.HEIGHT,
     )

@@ -8,6 +8,7 @@ from shoal.evaluation import Report
 from shoal.gate import Verdict
 from shoal.report import closer
 from shoal.report.figures import evidence, facts, metric_rows, promise
+from shoal.report.teaching import teacher_lines
 
 _WEAKEST = 5
 _PAIRS = 5
@@ -111,7 +112,7 @@ def safe(text: str) -> str:
 
 def _promise(report: Report) -> str:
     reason = f" ({evidence(report)})" if report.certificate else ""
-    return f"{promise(report)}{reason}"
+    return "\n\n".join([f"{promise(report)}{reason}", *(safe(line) for line in teacher_lines(report))])
 
 
 def _closer(report: Report) -> list[str]:

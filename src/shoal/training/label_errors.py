@@ -8,6 +8,7 @@ Northcutt, Jiang & Chuang, "Confident Learning" (2021), by cleanlab. The rows ar
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from shoal.data import Row
 from shoal.data.corrections import row_id
 from shoal.evaluation import SuspiciousLabel
+from shoal.training.heads import MOST_CELLS
 
 _FOLDS = 3
 _C = 10.0
@@ -24,38 +26,68 @@ _SHOWN = 200
 _TEXT_CHARS = 400
 
 
-def find(
-    features: Any, targets: NDArray[np.integer], rows: Sequence[Row], labels: Sequence[str], *, seed: int = 0
-) -> list[SuspiciousLabel]:
-    """List suspicious rows, worst first, at most 200.
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What rows say of each other's labels.
+
+    Attributes:
+        rows: how many rows there are.
+        found: the rows whose label looks wrong, worst first.
+        suggested: the likeliest label of each of them, by number.
+        belief: the probability of the label that it carries, by models that had not seen it.
+    """
+
+    rows: int
+    found: NDArray[np.integer]
+    suggested: NDArray[np.integer]
+    belief: NDArray[np.floating]
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Whether each row's label looks wrong."""
+        return np.isin(np.arange(self.rows), self.found)
+
+    def listed(self, rows: Sequence[Row], labels: Sequence[str]) -> list[SuspiciousLabel]:
+        """List suspicious rows, worst first, at most 200."""
+        return [
+            SuspiciousLabel(
+                text=rows[row].text[:_TEXT_CHARS],
+                label=rows[row].label,
+                suggested=labels[int(suggested)],
+                score=round(float(belief), 4),
+                origin=rows[row].origin,
+                id=row_id(rows[row].text),
+            )
+            for row, suggested, belief in zip(self.found[:_SHOWN], self.suggested, self.belief, strict=False)
+        ]
+
+
+def find(features: Any, targets: NDArray[np.integer], labels: int, *, seed: int = 0) -> Doubts:
+    """Find the rows whose label the other rows contradict.
 
     Args:
         features: of the rows [n, d], a dense or sparse matrix: frozen embeddings or TF-IDF.
         targets: their label numbers [n]. Rows of labels with fewer than three rows are not judged.
-        rows: the rows themselves, for what is shown.
-        labels: names, by number.
+        labels: how many labels there are.
         seed: of the folds.
     """
-    counts = np.bincount(targets, minlength=len(labels))
+    if len(targets) * labels > MOST_CELLS:
+        return none(len(targets))
+    counts = np.bincount(targets, minlength=labels)
     judged = np.flatnonzero(counts[targets] >= _FOLDS)
     classes, given = np.unique(targets[judged], return_inverse=True)
     if len(classes) < 2:
-        return []
+        return none(len(targets))
     chances = _out_of_fold(features[judged], given, len(classes), seed)
     from cleanlab.filter import find_label_issues
 
-    found: Any = find_label_issues(given, chances, return_indices_ranked_by="self_confidence", n_jobs=1)
-    return [
-        SuspiciousLabel(
-            text=row.text[:_TEXT_CHARS],
-            label=row.label,
-            suggested=labels[int(classes[chances[at].argmax()])],
-            score=round(float(chances[at, given[at]]), 4),
-            origin=row.origin,
-            id=row_id(row.text),
-        )
-        for at, row in ((int(at), rows[int(judged[int(at)])]) for at in found[:_SHOWN])
-    ]
+    at = np.asarray(find_label_issues(given, chances, return_indices_ranked_by="self_confidence", n_jobs=1), np.intp)
+    return Doubts(len(targets), judged[at], classes[chances[at].argmax(axis=1)], chances[at, given[at]])
+
+
+def none(rows: int) -> Doubts:
+    """Doubt none of so many rows."""
+    return Doubts(rows, np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0))
 
 
 def _out_of_fold(features: Any, given: NDArray[np.integer], classes: int, seed: int) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ Right-sizing is in `choice`; here the rungs are made. A rung that cannot be affo
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,14 @@ class Climb:
         if not self.rungs:
             why = "; ".join(f"{name}: {reason}" for name, reason in self.skipped.items())
             raise DataError(f"nothing can be learnt from {len(self.texts)} training rows ({why}). Give other rows.")
+
+    def take(self, rows: NDArray[np.integer], targets: NDArray[np.integer]) -> None:
+        """Learn from these of the training rows, as these labels; a row may come more than once. Before any rung."""
+        texts = list(self.texts)
+        self.texts = [texts[row] for row in map(int, rows)]
+        self.targets = targets
+        if self.embedded is not None:
+            self.embedded = replace(self.embedded, train=self.embedded.train[rows])
 
     def log(self) -> list[dict[str, Any]]:
         """Tell what was trained, at which cost, and what dev says of it, in plain values."""

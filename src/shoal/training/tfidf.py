@@ -4,7 +4,7 @@
 # scikit-learn ships no types.
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,14 @@ def vectorizers(rows: int, labels: int) -> tuple[Any, Any]:
     return (
         TfidfVectorizer(ngram_range=WORD_LENGTHS, token_pattern=WORD_PATTERN, **shared),
         TfidfVectorizer(analyzer="char_wb", ngram_range=CHARACTER_LENGTHS, **shared),
+    )
+
+
+def features(texts: Sequence[str], labels: int) -> tuple[Any, Callable[[Sequence[str]], Any]]:
+    """Compute features [n, d] of texts, for a quick head, and give the function that computes those of others."""
+    parts = vectorizers(len(texts), labels)
+    return joined([part.fit_transform(texts) for part in parts]), lambda others: joined(
+        [part.transform(others) for part in parts]
     )
 
 

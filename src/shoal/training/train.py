@@ -7,15 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal import data as tables
 from shoal.behaviour import Suite
-from shoal.calibration import certify, grid
-from shoal.data import Dataset, Source, Terms
+from shoal.calibration import certify, certify_both, grid
+from shoal.data import Answers, Dataset, Source, Terms
 from shoal.errors import DataError, InputError
-from shoal.evaluation import evaluate
+from shoal.evaluation import evaluate, teacher_facts
 from shoal.meter import EnergyMeter
 from shoal.models import Specialist
 from shoal.tasks import Classification
@@ -25,11 +26,13 @@ from shoal.training.progress import Progress, silent
 
 if TYPE_CHECKING:
     from shoal.training.choice import Candidate, Evidence, First
+    from shoal.training.label_errors import Doubts
     from shoal.training.ladder import Climb
+    from shoal.training.noise import Taken
 
 
 def train(
-    data: Source,
+    data: Source | Answers,
     task: str = "classification",
     backbone: str | Sequence[str] = "auto",
     risk: float | None = 0.05,
@@ -52,7 +55,8 @@ def train(
     data, seed and machine give the same specialist as long as the budget does not cut a rung short.
 
     Args:
-        data: a path (CSV, JSON Lines, Parquet), a list of {"text", "label"[, "split"]} rows, or a `Dataset`.
+        data: a path (CSV, JSON Lines, Parquet), a list of {"text", "label"[, "split"]} rows, a `Dataset`, or `Answers`
+            of a larger model: learnt with their noise in mind, and certified against people's labels as well.
         task: "classification".
         backbone: "auto" tries everything and keeps the smallest that is as good as the best; "tfidf", "static",
             "encoder" (frozen) and "finetune" ask for one method; a folder or a hub name is another encoder for "auto";
@@ -84,18 +88,17 @@ def train(
     began = time.monotonic()
     with EnergyMeter() as meter:
         dataset = _prepared(data, seed, certified=risk is not None)
-        labels = _task(dataset, never, out_of_scope)
-        for suite in suites:
-            suite.check(labels.labels)
+        labels = _task(dataset, never, out_of_scope, suites)
         # Two promises that are to hold together each get half of the chance of failure (Bonferroni).
         delta = (1 - confidence) / (2 if out_of_scope else 1)
         options = (backbone, risk, delta, budget_seconds, seed, progress or silent, cache)
         climb = _climb(dataset, labels, descriptions or {}, *options)
         recipe = backbone if isinstance(backbone, str) else "auto"
+        taken, doubts = _taken(climb, dataset, plan(recipe)) if isinstance(data, Answers) else (None, None)
         climb.run(plan(recipe), settle=recipe not in RECIPES[1:])
         meter.lap()  # counters of energy wrap around, so a long training is read in between
         final, first, found = _right_sized(climb, required="finetune" if recipe == "finetune" else None)
-        suspicious = _suspicious(climb, dataset)
+        suspicious = (doubts or _doubts(climb)).listed(dataset.part("train").rows, dataset.labels)
     provenance: dict[str, Any] = {
         "data_hash": dataset.hash,
         "rows": dataset.split_counts(),
@@ -112,8 +115,10 @@ def train(
     specialist = Specialist(name=name, task=labels, tiers=_tiers(final, first), provenance=provenance)
     if risk is not None:
         dev, outside = evidence(final, first, climb.judging), outside_evidence(final, climb.judging)
-        specialist = _certified(specialist, risk, delta, dev, outside, dataset.part("calibration"))
+        specialist = _certified(specialist, risk, delta, dev, outside, dataset.part("calibration"), taken is not None)
     report = evaluate(specialist, dataset, seed=seed, suspicious=suspicious, terms=terms, suites=suites)
+    if isinstance(data, Answers) and taken is not None:
+        report = msgspec.structs.replace(report, teacher=teacher_facts(specialist, dataset, data, taken.found))
     return replace(specialist, report=report.as_dict())
 
 
@@ -125,9 +130,9 @@ def _check(task: str, risk: float | None, confidence: float, budget_seconds: flo
         raise InputError(f"budget_seconds is {budget_seconds}; it must be a number of seconds above 0, such as 600.")
 
 
-def _prepared(data: Source, seed: int, *, certified: bool) -> Dataset:
+def _prepared(data: Source | Answers, seed: int, *, certified: bool) -> Dataset:
     """Read, check and split; rows that would leak from training into later parts are left out."""
-    dataset = tables.read(data)
+    dataset = data.dataset if isinstance(data, Answers) else tables.read(data)
     tables.check(dataset).raise_on_errors()
     if not certified:
         rows = (replace(row, split="train") if row.split == "calibration" else row for row in dataset.rows)
@@ -148,7 +153,7 @@ def _prepared(data: Source, seed: int, *, certified: bool) -> Dataset:
     return dataset
 
 
-def _task(dataset: Dataset, never: Sequence[str], out_of_scope: str | None) -> Classification:
+def _task(dataset: Dataset, never: Sequence[str], out_of_scope: str | None, suites: Sequence[Suite]) -> Classification:
     unknown = sorted(set(never) - set(dataset.labels))
     if unknown:
         raise InputError(f"never names {unknown[0]!r}, which is no label of the data: {', '.join(dataset.labels)}.")
@@ -157,6 +162,8 @@ def _task(dataset: Dataset, never: Sequence[str], out_of_scope: str | None) -> C
             f"out_of_scope is {out_of_scope!r}, which is the label of no row; there are "
             f"{', '.join(dataset.labels[:20])}. Texts that belong to none of the labels need rows of that label."
         )
+    for suite in suites:
+        suite.check(dataset.labels)
     return Classification(labels=dataset.labels, never=tuple(never), out_of_scope=out_of_scope)
 
 
@@ -226,19 +233,24 @@ def _numbered(part: Dataset) -> tuple[list[str], NDArray[np.intp]]:
     return part.texts, np.array([number[label] for label in part.targets], dtype=np.intp)
 
 
-def _suspicious(climb: "Climb", dataset: Dataset) -> list[Any]:
-    """Training rows whose label looks wrong, by the best features that were computed anyway."""
-    from shoal.training import heads, label_errors, tfidf
+def _taken(climb: "Climb", dataset: Dataset, rungs: Sequence[str]) -> "tuple[Taken, Doubts]":
+    """Have the rungs learn from a larger model's answers as dev likes it best."""
+    from shoal.training import noise
 
-    if len(climb.texts) * climb.labels > heads.MOST_CELLS:
-        return []
+    number = {label: index for index, label in enumerate(dataset.labels)}
+    votes = [[number[vote] for vote in row.votes] for row in dataset.part("train").rows]
+    return noise.apply(climb, votes, rungs, climb.seed)
+
+
+def _doubts(climb: "Climb") -> "Doubts":
+    """Training rows whose label looks wrong, by the best features that were computed anyway."""
+    from shoal.training import label_errors, tfidf
+
     if climb.embedded is not None:
         features = climb.embedded.train
     else:
-        features = tfidf.joined(
-            [part.fit_transform(climb.texts) for part in tfidf.vectorizers(len(climb.texts), climb.labels)]
-        )
-    return label_errors.find(features, climb.targets, dataset.part("train").rows, dataset.labels, seed=climb.seed)
+        features, _ = tfidf.features(climb.texts, climb.labels)
+    return label_errors.find(features, climb.targets, climb.labels, seed=climb.seed)
 
 
 def _right_sized(climb: "Climb", required: str | None) -> tuple["Candidate", "First | None", dict[str, Any]]:
@@ -268,8 +280,11 @@ def _certified(
     dev: "Evidence",
     outside: "Evidence",
     calibration: Dataset,
+    taught: bool,
 ) -> Specialist:
     """Test the whole policy on rows that chose nothing; without a certificate nothing is kept.
+
+    Where a larger model `taught`, the rows that people judged are tested against the truth as well, if there are some.
 
     What the first tier keeps is fixed beforehand and kept at every threshold of the last one. The thresholds are
     chosen on what the dev rows said before any head learnt from them. Answers of the out-of-scope label are tested by
@@ -281,7 +296,16 @@ def _certified(
     correct = judged.label == targets
     confidence = np.where(judged.accepted, np.inf, np.where(judged.eligible, judged.confidence, -np.inf))
     thresholds = grid(*dev, rows=len(texts), risk=risk, delta=delta)
-    certificate = certify(confidence, correct, risk=risk, delta=delta, grid=thresholds)
+    known = np.array([taught and row.truth is not None for row in calibration.rows], dtype=bool)
+    truth = None
+    if known.any():
+        said = np.array(specialist.task.labels)[judged.label]
+        true = said == np.array([row.truth or "" for row in calibration.rows])
+        begin = float(grid(*dev, rows=int(known.sum()), risk=risk, delta=delta)[0])
+        options: dict[str, Any] = {"risk": risk, "delta": delta, "grid": thresholds, "second_from": begin}
+        certificate, truth = certify_both(confidence, correct, true, known, **options)
+    else:
+        certificate = certify(confidence, correct, risk=risk, delta=delta, grid=thresholds)
     last = replace(specialist.tiers[-1], threshold=certificate.threshold)
     tiers = specialist.tiers[:-1] if certificate.certified else ()
     other = None
@@ -293,4 +317,10 @@ def _certified(
         thresholds = grid(*outside, rows=len(texts), risk=risk, delta=delta)
         other = certify(judged.confidence, correct, answered, risk=risk, delta=delta, grid=thresholds)
         last = replace(last, outside_threshold=other.threshold)
-    return replace(specialist, tiers=(*tiers, last), certificate=certificate, outside_certificate=other)
+    return replace(
+        specialist,
+        tiers=(*tiers, last),
+        certificate=certificate,
+        outside_certificate=other,
+        truth_certificate=truth,
+    )
