@@ -206,7 +206,7 @@ def distil(results: list[Row]) -> list[str]:
         return f"{share}, {percent(found['disagree'])}, {percent(found['wrong'])}" if found["share"] else "0"
 
     rows = []
-    for row in results:
+    for row in sorted(results, key=lambda row: (row["teacher"], row["logs"], row["system"] != "shoal")):
         head = [row["teacher"], f"{row['logs']:,}", row["system"]]
         if "failed" in row:
             rows.append([*head, f"failed: {row['failed']}", *[""] * 6])
