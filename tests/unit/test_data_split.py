@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.data import SPLITS, Dataset, read, rows_for_calibration, split
+from shoal.data import SPLITS, Dataset, read, rows_for_calibration, split, thin
 from shoal.data.split import default_fractions
 from shoal.errors import DataError
 
@@ -197,3 +197,22 @@ def test_rows_for_calibration_are_the_fewest_that_do(wanted: int) -> None:
     rows = rows_for_calibration(wanted)
     assert rows * default_fractions(rows)[2] >= wanted - 1e-6
     assert rows == 1 or (rows - 1) * default_fractions(rows - 1)[2] < wanted
+
+
+def test_of_too_many_train_rows_some_are_left_out_and_no_label(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [{"text": f"number {n}", "label": "rare" if n % 100 == 0 else "often"} for n in range(4000)]
+    dataset = split(read(rows))
+    assert thin(dataset, 4000) is dataset
+    few = thin(dataset, 300)
+    assert "300 of" in caplog.text
+    counts = few.split_counts()
+    assert counts["train"] == 300 and counts["test"] == dataset.split_counts()["test"]
+    labels = few.part("train").counts()
+    rare = dataset.part("train").counts()["rare"]
+    assert labels["rare"] == min(rare, 50) and few.labels == dataset.labels
+    texts = {row.text for row in few.part("train").rows}
+    assert texts <= {row.text for row in thin(dataset, 400).part("train").rows}
+    assert [row for row in dataset.rows if row in set(few.rows)] == list(few.rows)
+    again = thin(split(read(rows[::-1])), 300)
+    assert {row.text for row in again.part("train").rows} == texts
+    assert len(thin(dataset, 3).part("train")) == 3

@@ -8,6 +8,7 @@ from shoal.data.public import load_out_of_scope, load_public
 from shoal.data.read import Source, read
 from shoal.data.split import rows_for_calibration, split
 from shoal.data.terms import Terms, whole_words
+from shoal.data.thin import thin
 
 __all__ = [
     "SPLITS",
@@ -27,6 +28,7 @@ __all__ = [
     "read_answers",
     "rows_for_calibration",
     "split",
+    "thin",
     "usable",
     "whole_words",
 ]

@@ -82,7 +82,7 @@ def _features(
         "agreement": float(graphs["agreement"]),
         "rows": int(graphs["rows"]),
     }
-    return Features(exact, small if faster > 1 else None, faster, parity, train.astype(np.float32), width)
+    return Features(exact, small if faster > 1 else None, faster, parity, train.astype(np.float32, copy=False), width)
 
 
 def headless(backbone: Backbone, texts: Sequence[str], cache: Path | None = None) -> tuple[EncoderScorer, int]:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from shoal.training.noise import Taken
 
 
+_MOST_ROWS = 200_000  # train rows that are used: what they teach grows slowly, memory and time do not
+
+
 def train(
     data: Source | Answers,
     task: str = "classification",
@@ -138,6 +141,7 @@ def _prepared(data: Source | Answers, seed: int, *, certified: bool) -> Dataset:
         rows = (replace(row, split="train") if row.split == "calibration" else row for row in dataset.rows)
         dataset = replace(dataset, rows=tuple(rows))
     dataset = tables.split(dataset, seed=seed, drop_leaks=True, calibrate=certified)
+    dataset = tables.thin(dataset, _MOST_ROWS, seed=seed)
     learnt = {row.label for row in dataset.part("train").rows}
     if len(learnt) < 2:
         raise DataError(
