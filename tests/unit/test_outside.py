@@ -158,7 +158,8 @@ def certified(rows: int, seed: int, risk: float = 0.1, delta: float = 0.05) -> S
     judged = before.judge(texts_of(dev))
     right, answered = judged.label == truth, judged.label == NONE
     evidence = [np.where(one, judged.confidence, -np.inf) for one in (~answered, answered)]
-    return _certified(before, risk, delta / 2, (evidence[0], right), (evidence[1], right), rows_of(*world(rows, seed)))
+    calibration = rows_of(*world(rows, seed))
+    return _certified(before, risk, delta / 2, (evidence[0], right), (evidence[1], right), calibration, taught=False)
 
 
 def test_both_promises_hold_as_often_as_they_say() -> None:
