@@ -169,7 +169,7 @@ def explained(scorer: Any, texts: Sequence[str], row: dict[str, Any], peaks: dic
     if scorer.kind == "encoder.v1":
         encode = scorer._tokenizer.encode_batch_fast
         tokens = sum(len(each.ids) for each in encode(many)) / len(many)
-    elif scorer.kind == "static.v1":
+    elif scorer.kind.startswith("static."):
         encode = scorer._words.flat
         tokens = float(encode(many)[1].mean())
     else:

@@ -25,6 +25,9 @@ BENCHMARKS = {
     "gate": ("gate.py", True),
     "cascade_recorded": ("cascade_recorded.py", False),
     "distil": ("distil.py", True),
+    "certified": ("certified.py", False),
+    "many": ("many.py", True),
+    "few": ("few.py", True),
     "rungs": ("rungs.py", False),
     "peers": ("peers.py", True),
 }

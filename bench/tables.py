@@ -22,7 +22,16 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "bench" / "results"
 PAGES = (ROOT / "docs" / "benchmarks.md", ROOT / "README.md")
 MARKER = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-NAMES = {"banking77": "Banking77", "clinc150": "CLINC150", "llm_babe_bias": "BABE", "davidson_hate": "Davidson"}
+NAMES = {
+    "banking77": "Banking77",
+    "clinc150": "CLINC150",
+    "bitext_customer_support": "Bitext",
+    "cuad_clauses": "CUAD",
+    "davidson_hate": "Davidson",
+    "headlines_gold": "gold headlines",
+    "llm_babe_bias": "BABE",
+    "llm_imdb_gpt": "IMDB",
+}
 
 Row = dict[str, Any]
 
@@ -230,6 +239,42 @@ def distil(results: list[Row]) -> list[str]:
     ]
 
 
+def certified(results: list[Row]) -> list[str]:
+    found: dict[tuple[str, str], dict[float, Row]] = {}
+    for row in results:
+        found.setdefault((row["data"], row["rung"]), {})[row["risk"]] = row
+    rows = []
+    for by_risk in found.values():
+        row = by_risk[0.05]
+        shares = [
+            f"{percent(one['kept']['value'])}, {percent(one['wrong_of_kept'])} wrong" if one["certified"] else "none"
+            for one in by_risk.values()
+        ]
+        sizes = [str(row["labels"]), f"{row['train_rows']:,}", f"{row['calibration_rows']:,}"]
+        rows.append([data(row), row["answers"], *sizes, percent(row["accuracy"]), *shares])
+    head = ("data", "answers", "labels", "train rows", "calibration rows", "accuracy, %")
+    return drawn((*head, "kept at 5 %, %", "at 3 %", "at 2 %"), rows)
+
+
+def few(results: list[Row]) -> list[str]:
+    rows = []
+    for row in results:
+        right = [run["accuracy"] for run in row["runs"]]
+        rows.append(
+            [
+                row["encoder"],
+                str(row["rows_a_label"]),
+                f"{percent(row['accuracy'])} ({percent(min(right))} to {percent(max(right))})",
+                str(row["seeds"]),
+                ", ".join(dict.fromkeys(run["answers"] for run in row["runs"])),
+                number(row["seconds"]),
+                f"{row['p50_ms']:.2f}",
+            ]
+        )
+    head = ("encoder", "rows a label", "accuracy, % (worst to best)", "samples", "answers", "training, s")
+    return drawn((*head, "one text, ms"), rows)
+
+
 def threshold_grid(results: list[Row]) -> list[str]:
     grids = list(dict.fromkeys(row["grid"] for row in results))
     found: dict[tuple[str, ...], dict[str, Row]] = {}
@@ -336,6 +381,8 @@ TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "cascade_recorded": cascade,
     "readme": readme,
     "distil": distil,
+    "certified": certified,
+    "few": few,
     "threshold_grid": threshold_grid,
     "inference": inference,
     "http": http,

@@ -1,12 +1,15 @@
 """The static scorer: tokens remembered word by word are the tokenizer's own, in bulk and one by one; so are sums."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from shoal.models import static
+from shoal.models.folded import FoldedScorer
+from shoal.models.scorer import open_scorer
 from shoal.models.static import MAX_TOKENS, StaticScorer, WordIds
 
 WORDS = ["[UNK]", "card", "my", "lost", "##s", "!", "?", "é", "re", "##fund", "where", "is", "the"]
@@ -83,3 +86,34 @@ def test_logits_are_those_of_the_plain_formula() -> None:
     values = pooled / np.linalg.norm(pooled)
     (first, bias), (last, end) = made._layers
     np.testing.assert_allclose(made.logits([text])[0], np.maximum(values @ first + bias, 0) @ last + end, rtol=1e-4)
+
+
+def folded() -> FoldedScorer:
+    draw = np.random.default_rng(1)
+    table, weights = draw.normal(size=(len(WORDS), 6)), draw.uniform(0.2, 3, size=len(WORDS))
+    return FoldedScorer(
+        tokenizer(by_word=True), table, weights, draw.normal(size=6), (draw.normal(size=(6, 3)), draw.normal(size=3))
+    )
+
+
+def test_a_folded_table_gives_the_logits_of_the_plain_formula_in_bulk_and_one_by_one() -> None:
+    made = folded()
+    text = "where is my lost card?"
+    ids = expected(tokenizer(by_word=True), text)
+    table, weights, (head, end) = made._table[:, :-1], made._weights, made._head
+    hidden = table[ids].sum(axis=0) / np.sqrt((weights[ids] ** 2).sum()) + made._bias
+    np.testing.assert_allclose(made.logits([text])[0], np.maximum(hidden, 0) @ head + end, rtol=1e-4)
+    many = TEXTS * 30
+    single = np.concatenate([made.logits([text]) for text in many])
+    np.testing.assert_allclose(made.logits(many), single, rtol=1e-4, atol=1e-5)
+    assert np.isfinite(single).all()
+    assert made.logits([]).shape == (0, 3)
+
+
+def test_a_folded_table_comes_back_from_disk_bit_by_bit(tmp_path: Path) -> None:
+    made = folded()
+    made.save(tmp_path)
+    opened = open_scorer("static.v2", tmp_path)
+    np.testing.assert_array_equal(opened.logits(TEXTS), made.logits(TEXTS))
+    stored = sum(file.stat().st_size for file in tmp_path.iterdir())
+    assert opened.size_bytes == made.size_bytes == pytest.approx(stored, abs=2_000)

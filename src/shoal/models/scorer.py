@@ -16,10 +16,11 @@ Logits = NDArray[np.float32]
 _HOMES = {
     "tfidf.v1": ("shoal.models.tfidf", "TfidfScorer"),
     "static.v1": ("shoal.models.static", "StaticScorer"),
+    "static.v2": ("shoal.models.folded", "FoldedScorer"),
     "encoder.v1": ("shoal.models.encoder", "EncoderScorer"),
 }
 # Microseconds a text: a server asks these on its event loop, since a thread would cost more than it gains.
-BRIEF = frozenset({"tfidf.v1", "static.v1"})
+BRIEF = frozenset({"tfidf.v1", "static.v1", "static.v2"})
 
 
 class Scorer(Protocol):

@@ -1,8 +1,8 @@
-"""The static rung: a table of token vectors, averaged and normalised, under a small network; microseconds a text.
+"""A table of token vectors, averaged and normalised, under a linear head: what few rows make of the static rung.
 
-Static embeddings distilled from a sentence encoder (Tulkens & van Dongen 2024, model2vec), fine-tuned for the task,
-with the weight of each token folded into its vector (fastText averages words alike: Joulin et al. 2017). Served in
-numpy; tokens come from the encoder's own tokenizer, remembered word by word.
+Static embeddings distilled from a sentence encoder (Tulkens & van Dongen 2024, model2vec); fastText averages words
+alike (Joulin et al. 2017). Served in numpy; tokens come from the encoder's own tokenizer, remembered word by word.
+Where the vectors are tuned as well, `folded` serves them.
 """
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
@@ -22,7 +22,7 @@ from shoal.models.scorer import Logits
 MAX_TOKENS = 512
 
 _CHARACTERS_A_TOKEN = 32  # what lies further back than this many characters a token is not looked at
-_CHUNK = 1024  # texts whose vectors are in memory at once
+CHUNK = 1024  # texts whose vectors are in memory at once
 _FEW = 32  # below this many texts they are added up one by one
 _CACHED_WORDS = 100_000
 _LONGEST_CACHED = 48  # characters; longer "words" are rarely seen twice
@@ -64,19 +64,19 @@ class StaticScorer:
     def logits(self, texts: Sequence[str]) -> Logits:
         """Logits [n, L] of the texts."""
         result = np.empty((len(texts), len(self._layers[-1][1])), np.float32)
-        for start in range(0, len(texts), _CHUNK):
-            values = self.embed(texts[start : start + _CHUNK])
+        for start in range(0, len(texts), CHUNK):
+            values = self.embed(texts[start : start + CHUNK])
             for weight, bias in self._layers[:-1]:
                 values = values @ weight
                 values += bias
                 np.maximum(values, 0, out=values)
             weight, bias = self._layers[-1]
-            np.add(values @ weight, bias, out=result[start : start + _CHUNK])
+            np.add(values @ weight, bias, out=result[start : start + CHUNK])
         return result
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed the texts as unit vectors [n, d]; zeros for a text without tokens."""
-        sums = self._pooled(texts)
+        sums = pooled(self._table, self._words, texts)
         norms = np.sqrt(np.einsum("nd,nd->n", sums, sums))
         sums /= np.maximum(norms, 1e-12)[:, None]
         return sums
@@ -97,28 +97,28 @@ class StaticScorer:
             layers = [(arrays[f"weight{number}"], arrays[f"bias{number}"]) for number in range(count)]
             return cls((folder / "tokenizer.json").read_bytes(), arrays["table"], layers)
 
-    def _pooled(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Add up the token vectors of each text [n, d].
 
-        Texts are sorted by length, and the j-th tokens of all texts that have one are added at once: four times as fast
-        as `np.add.reduceat` over the vectors of all tokens.
-        """
-        table = self._table
-        sums = np.zeros((len(texts), table.shape[1]), np.float32)
-        if len(texts) < _FEW:
-            for row, ids in enumerate(self._words(texts)):
-                if ids:
-                    np.add.reduce(table[ids], axis=0, out=sums[row])
-            return sums
-        flat, lengths = self._words.flat(texts)
-        order = np.argsort(-lengths, kind="stable")
-        starts = (np.cumsum(lengths) - lengths)[order]
-        longer = len(lengths) - np.cumsum(np.bincount(lengths))  # how many texts have more than j tokens
-        for token, count in enumerate(longer[:-1].tolist()):
-            sums[:count] += table[flat[starts[:count] + token]]
-        pooled = np.empty_like(sums)
-        pooled[order] = sums
-        return pooled
+def pooled(table: NDArray[np.float32], words: "WordIds", texts: Sequence[str]) -> NDArray[np.float32]:
+    """Add up the rows of a token table [V, d] that belong to each text [n, d].
+
+    Texts are sorted by length, and the j-th tokens of all texts that have one are added at once: four times as fast as
+    `np.add.reduceat` over the vectors of all tokens.
+    """
+    sums = np.zeros((len(texts), table.shape[1]), np.float32)
+    if len(texts) < _FEW:
+        for row, ids in enumerate(words(texts)):
+            if ids:
+                np.add.reduce(table[ids], axis=0, out=sums[row])
+        return sums
+    flat, lengths = words.flat(texts)
+    order = np.argsort(-lengths, kind="stable")
+    starts = (np.cumsum(lengths) - lengths)[order]
+    longer = len(lengths) - np.cumsum(np.bincount(lengths))  # how many texts have more than j tokens
+    for token, count in enumerate(longer[:-1].tolist()):
+        sums[:count] += table[flat[starts[:count] + token]]
+    ordered = np.empty_like(sums)
+    ordered[order] = sums
+    return ordered
 
 
 class WordIds:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import DataError
 from shoal.models.scorer import Logits, Scorer
+from shoal.models.static import WordIds
 from shoal.training import contrastive, export, finetune, frozen, heads, static, tfidf
 from shoal.training.backbone import Backbone
 from shoal.training.distill import distill
@@ -22,7 +23,6 @@ from shoal.training.judging import Judged, Judging
 from shoal.training.progress import Progress
 
 _LADDER = ("tfidf", "static", "encoder", "finetune")
-_MANY = 5_000  # training rows beyond which the dev rows add too little for training the static rung twice
 _AGAIN = 1.25  # times the seconds that tuning took must be left to tune once more, with the dev rows
 _SETTLED = 0.995  # dev accuracy above which a dearer rung has nothing left to win
 
@@ -182,34 +182,31 @@ class Climb:
 
     def _static(self) -> tuple[Scorer, Logits, dict[str, Any]]:
         table = distill(self.backbone, cache=self.cache, progress=self.progress)
+        tokenizer = self.backbone.tokenizer_json
+        vectors = static.Vectors(table, tokenizer, WordIds(tokenizer))
         began = time.monotonic()
-        fitted = static.fit(
+        first = static.fit(
             self.texts,
             self.targets,
             self.labels,
-            table=table,
-            tokenizer_json=self.backbone.tokenizer_json,
+            vectors=vectors,
             dev_texts=self.judging.texts,
             dev_targets=self.judging.targets,
             seed=self.seed,
             budget_seconds=max(self.left, 0.0),
             progress=self.progress,
         )
-        logits = fitted.scorer.logits(self.judging.texts)
-        repeatable = fitted.settled and len(self.texts) <= _MANY
-        if repeatable and self._room_for(time.monotonic() - began):
+        scorer: Scorer = first.scorer
+        logits = scorer.logits(self.judging.texts)
+        if first.complete and self._room_for(time.monotonic() - began):
             texts, targets = self._rows_of_both
-            fitted = static.fit(
-                texts,
-                targets,
-                self.labels,
-                table=table,
-                tokenizer_json=self.backbone.tokenizer_json,
-                seed=self.seed,
-                last_epoch=fitted.epoch,
-                progress=self.progress,
-            )
-        return fitted.scorer, logits, {"epochs": fitted.epoch}
+            if first.tuned:
+                scorer, _ = static.tune(
+                    texts, targets, self.labels, vectors=vectors, seed=self.seed, progress=self.progress
+                )
+            else:
+                scorer = static.untuned(texts, targets, self.labels, vectors)
+        return scorer, logits, {"tuned": first.tuned}
 
     def _room_for(self, seconds: float) -> bool:
         """Whether the budget allows training once more, with the dev rows, for twice as long as it took without.

@@ -1,10 +1,13 @@
-"""Train the static rung: distilled token vectors, a weight for each token and a small network, tuned together."""
+"""Train the static rung: distilled token vectors, a weight for each token and a small network, tuned together.
+
+What is served folds the network's first layer into the vectors (`models.folded`).
+"""
 # pyright: reportUnknownMemberType=false, reportPrivateImportUsage=false
 # torch types some members loosely.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Self
@@ -15,12 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shoal.calibration import fit_temperature, log_softmax
+from shoal.models.folded import FoldedScorer
 from shoal.models.static import StaticScorer, WordIds
 from shoal.training.heads import Plan, fitted
+from shoal.training.heads import losses as losses_of
 from shoal.training.progress import Progress, silent
 
-_HIDDEN = 512
+_HIDDEN = 256
 _BATCH = 64
 _RATE = 2e-3
 _WARM_UP = 0.06
@@ -30,8 +34,7 @@ _SMOOTHING = 0.05
 _DECAY = 0.01  # of the network, not of the vectors, whose starting point carries the encoder's knowledge
 _ROWS_SEEN = 200_000  # rows times epochs, within the limits below
 _FEWEST_EPOCHS, _MOST_EPOCHS = 4, 30
-_PATIENCE = 4
-_SETTLED = 0.7  # share of the planned epochs
+_TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,10 @@ class _Bags:
 
 
 class _Network(nn.Module):
-    """Weighted sum of token vectors, normalised, under two layers.
+    """Weighted sum of token vectors over the root of the weights' summed squares, under two layers.
+
+    That divisor keeps the scale of short and long texts alike, as unit length would, and yet the first layer can be
+    folded into the vectors.
 
     Only tokens of the training texts have parameters: others keep their distilled vector, and the optimizer's work
     falls from 30,000 tokens to a few thousand.
@@ -69,10 +75,7 @@ class _Network(nn.Module):
         super().__init__()
         self.vectors = nn.Parameter(vectors.clone())
         self.weights = nn.Parameter(torch.zeros(len(vectors)))  # logarithms
-        width = vectors.shape[1]
-        # Of unit length a vector's entries are about 1 / sqrt(width): scaled, they suit the layer's initial weights.
-        self.scale = math.sqrt(width)
-        self.first = nn.Linear(width, _HIDDEN)
+        self.first = nn.Linear(vectors.shape[1], _HIDDEN)
         self.last = nn.Linear(_HIDDEN, labels)
         self.dropout = nn.Dropout(_DROPOUT)
 
@@ -81,7 +84,10 @@ class _Network(nn.Module):
         if self.training:
             weights = weights * (torch.rand(len(ids)) >= _TOKEN_DROPOUT)
         pooled = functional.embedding_bag(ids, self.vectors, starts, mode="sum", per_sample_weights=weights)
-        values = self.dropout(functional.normalize(pooled, dim=1) * self.scale)
+        squares = torch.segment_reduce(
+            weights**2, "sum", offsets=torch.cat([starts, torch.tensor([len(ids)])]), initial=0
+        )
+        values = self.dropout(pooled / squares.clamp_min(_TINY).sqrt()[:, None])
         return self.last(self.dropout(functional.relu(self.first(values))))
 
 
@@ -90,14 +96,29 @@ class Fitted:
     """A trained static scorer.
 
     Attributes:
-        scorer: with the lowest log-loss on dev.
-        epoch: of which it is, from 1; 0 is logistic regression on the vectors as they were distilled.
-        settled: whether the learning rate had fallen far by then, so that training again on a few more rows ends alike.
+        scorer: with the lower log-loss on dev.
+        tuned: False when that is logistic regression on the vectors as they were distilled.
+        complete: whether the budget allowed every planned pass.
     """
 
-    scorer: StaticScorer
-    epoch: int
-    settled: bool
+    scorer: StaticScorer | FoldedScorer
+    tuned: bool
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Distilled token vectors.
+
+    Attributes:
+        table: of each token [V, d] (`distill`).
+        tokenizer_json: the tokenizer whose ids are the table's rows.
+        words: the same, opened.
+    """
+
+    table: NDArray[np.float32]
+    tokenizer_json: bytes
+    words: WordIds
 
 
 def fit(
@@ -105,143 +126,121 @@ def fit(
     targets: NDArray[np.integer],
     labels: int,
     *,
-    table: NDArray[np.float32],
-    tokenizer_json: bytes,
-    dev_texts: Sequence[str] = (),
-    dev_targets: NDArray[np.integer] | None = None,
+    vectors: Vectors,
+    dev_texts: Sequence[str],
+    dev_targets: NDArray[np.integer],
     seed: int = 0,
     budget_seconds: float = math.inf,
-    last_epoch: int | None = None,
     progress: Progress = silent,
 ) -> Fitted:
-    """Tune token vectors and a head on texts [n] with targets [n] in 0..labels-1; 20 to 40 s for 8,000 short texts.
+    """Tune token vectors and a head (`tune`), unless logistic regression on the vectors as they are is better on dev.
 
-    The epoch with the lowest log-loss on the dev rows (after temperature scaling) is kept, the last one without dev
-    rows. With few rows nothing tuned may beat logistic regression on the vectors as they are, which is tried first.
+    With few rows nothing tuned may beat it.
+
+    Args:
+        texts: training texts [n].
+        targets: their label numbers in 0..labels-1.
+        labels: how many labels there are, L.
+        vectors: to start from.
+        dev_texts: texts that only choose.
+        dev_targets: their label numbers.
+        seed: of initial weights, order and dropout.
+        budget_seconds: for tuning; the learning rate falls to zero with it.
+        progress: called as progress(stage, done, total).
+    """
+    plain = untuned(texts, targets, labels, vectors)
+    scorer, complete = tune(
+        texts, targets, labels, vectors=vectors, seed=seed, budget_seconds=budget_seconds, progress=progress
+    )
+    losses = [losses_of(each.logits(dev_texts), dev_targets).mean() for each in (scorer, plain)]
+    return Fitted(scorer, True, complete) if losses[0] <= losses[1] else Fitted(plain, False, complete)
+
+
+def untuned(texts: Sequence[str], targets: NDArray[np.integer], labels: int, vectors: Vectors) -> StaticScorer:
+    """Put a logistic regression on the distilled vectors."""
+    headless = StaticScorer(vectors.tokenizer_json, vectors.table, (), vectors.words)
+    head = fitted(headless.embed(texts), targets, None, labels, Plan())
+    return StaticScorer(vectors.tokenizer_json, vectors.table, [(head.weight, head.bias)], vectors.words)
+
+
+def tune(
+    texts: Sequence[str],
+    targets: NDArray[np.integer],
+    labels: int,
+    *,
+    vectors: Vectors,
+    seed: int = 0,
+    budget_seconds: float = math.inf,
+    progress: Progress = silent,
+) -> tuple[FoldedScorer, bool]:
+    """Tune token vectors and a head on texts [n] with targets [n]; about 20 s for 8,000 short texts.
+
+    The learning rate falls to zero with the planned passes or with the budget, whichever ends first; at least one batch
+    is learnt from. Where it has fallen to is no worse a place to stop than an epoch that a few hundred dev rows choose.
     The same seed gives the same model on the same machine, thread count and torch version, unless the budget cuts it
     short.
 
-    Args:
-        texts: training texts.
-        targets: their label numbers.
-        labels: how many labels there are, L.
-        table: distilled token vectors [V, d] (`distill`).
-        tokenizer_json: the tokenizer whose ids are the table's rows.
-        dev_texts: texts that only choose the epoch.
-        dev_targets: their label numbers.
-        seed: of initial weights, order and dropout.
-        budget_seconds: no epoch is begun that would not end within it; at least one is.
-        last_epoch: stop after this one of those planned without it, 0 before the first; None goes all the way.
-        progress: called as progress(stage, done, total).
+    Returns:
+        The scorer, and whether every planned pass was made.
     """
     began = time.monotonic()
-    words = WordIds(tokenizer_json)
-    if last_epoch == 0:
-        return _untuned(words, texts, targets, labels, table, tokenizer_json)
-    rows = words(texts)
+    rows = vectors.words(texts)
     seen = np.unique(np.fromiter(chain.from_iterable(rows), np.int64))
-    position = np.zeros(len(table), np.int64)
+    position = np.zeros(len(vectors.table), np.int64)
     position[seen] = np.arange(len(seen))
     bags = _Bags.of([position[row].tolist() for row in rows])
     wanted = torch.from_numpy(np.asarray(targets, dtype=np.int64))
     epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, _ROWS_SEEN // max(len(texts), 1)))
+    steps, step, share = epochs * math.ceil(len(texts) / _BATCH), 0, 0.0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _Network(torch.from_numpy(table[seen]), labels)
-        optimizer, schedule = _optimizer(network, epochs * math.ceil(len(texts) / _BATCH))
-        stop = min(epochs, last_epoch or epochs)
-        best: tuple[float, Fitted] | None = None
-        if len(dev_texts):
-            plain = _untuned(words, texts, targets, labels, table, tokenizer_json)
-            best = (_log_loss(plain.scorer, dev_texts, dev_targets), plain)
-        for epoch in range(1, stop + 1):
-            progress("static", epoch - 1, stop)
-            _epoch(network, bags, wanted, optimizer, schedule, np.random.default_rng([seed, epoch]))
-            ends = epoch == stop or _out_of_time(began, epoch, budget_seconds)
-            if len(dev_texts) or ends:
-                scorer = _exported(network, table, seen, tokenizer_json, words)
-                loss = _log_loss(scorer, dev_texts, dev_targets)
-                if best is None or loss <= best[0]:
-                    best = (loss, Fitted(scorer, epoch, settled=epoch >= _SETTLED * epochs))
-                if ends or epoch - max(best[1].epoch, 1) >= _PATIENCE:
-                    break
-    progress("static", stop, stop)
-    assert best is not None
-    return best[1]
+        network = _Network(torch.from_numpy(vectors.table[seen]), labels).train()
+        optimizer = _optimizer(network)
+        batches = chain.from_iterable(
+            _batches(len(texts), np.random.default_rng([seed, each])) for each in range(epochs)
+        )
+        for step, batch in enumerate(batches):
+            share = max(step / steps, (time.monotonic() - began) / max(budget_seconds, _TINY))
+            if share >= 1 and step:
+                break
+            if step % 50 == 0:
+                progress("static", int(1000 * share), 1000)
+            rate = _RATE * min(1.0, (step + 1) / (_WARM_UP * steps)) * max(1 - share, 0.0)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            loss = functional.cross_entropy(network(*bags.batch(batch)), wanted[batch], label_smoothing=_SMOOTHING)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        else:
+            step = steps
+    progress("static", 1000, 1000)
+    return _exported(network, vectors, seen), step == steps
 
 
-def _out_of_time(began: float, epoch: int, budget_seconds: float) -> bool:
-    """Whether another epoch, as long as the mean of the `epoch` that are done, would pass the budget."""
-    spent = time.monotonic() - began
-    return spent * (epoch + 1) / epoch > budget_seconds
-
-
-def _optimizer(network: _Network, steps: int) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
-    """AdamW (Loshchilov & Hutter 2019) with a short warm-up and linear descent."""
+def _optimizer(network: _Network) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov & Hutter 2019)."""
     tokens = [network.vectors, network.weights]
     others = [*network.first.parameters(), *network.last.parameters()]
     groups = [{"params": tokens, "weight_decay": 0.0}, {"params": others, "weight_decay": _DECAY}]
-    optimizer = torch.optim.AdamW(groups, lr=_RATE, fused=True)
-
-    def factor(step: int) -> float:
-        return min(1.0, (step + 1) / (_WARM_UP * steps)) * (1 - step / steps)
-
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return torch.optim.AdamW(groups, lr=_RATE, fused=True)
 
 
-def _epoch(
-    network: _Network,
-    bags: _Bags,
-    targets: Tensor,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LambdaLR,
-    random: np.random.Generator,
-) -> None:
-    """One pass over the training texts in random order."""
-    network.train()
-    order = random.permutation(len(targets))
-    for start in range(0, len(order), _BATCH):
-        rows = order[start : start + _BATCH]
-        loss = functional.cross_entropy(network(*bags.batch(rows)), targets[rows], label_smoothing=_SMOOTHING)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+def _batches(rows: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """One pass in random order."""
+    order = random.permutation(rows)
+    for start in range(0, rows, _BATCH):
+        yield order[start : start + _BATCH]
 
 
-def _untuned(
-    words: WordIds,
-    texts: Sequence[str],
-    targets: NDArray[np.integer],
-    labels: int,
-    table: NDArray[np.float32],
-    tokenizer_json: bytes,
-) -> Fitted:
-    """Put a logistic regression on the distilled vectors."""
-    headless = StaticScorer(tokenizer_json, table, (), words)
-    head = fitted(headless.embed(texts), targets, None, labels, Plan())
-    return Fitted(StaticScorer(tokenizer_json, table, [(head.weight, head.bias)], words), 0, settled=True)
-
-
-def _exported(
-    network: _Network, table: NDArray[np.float32], seen: NDArray[np.int64], tokenizer_json: bytes, words: WordIds
-) -> StaticScorer:
-    """Build the served form: token weights folded into the vectors, the scale into the first layer."""
+def _exported(network: _Network, vectors: Vectors, seen: NDArray[np.int64]) -> FoldedScorer:
+    """Build the served form: token weights and the first layer folded into the vectors."""
     with torch.no_grad():
-        tuned = table.copy()
-        tuned[seen] = (network.vectors * network.weights.exp()[:, None]).numpy()
+        table, weights = vectors.table.copy(), np.ones(len(vectors.table), np.float32)
+        weights[seen] = network.weights.exp().numpy()
+        table[seen] = network.vectors.numpy()
+        table *= weights[:, None]
         first, last = network.first, network.last
-        layers = [
-            ((first.weight.T * network.scale).numpy(), first.bias.numpy().copy()),
-            (last.weight.T.numpy().copy(), last.bias.numpy().copy()),
-        ]
-    return StaticScorer(tokenizer_json, tuned, layers, words)
-
-
-def _log_loss(scorer: StaticScorer, texts: Sequence[str], targets: NDArray[np.integer] | None) -> float:
-    """Log-loss at the best temperature; 0 without rows."""
-    if targets is None or not len(texts):
-        return 0.0
-    logits = scorer.logits(texts)
-    chances = log_softmax(logits, fit_temperature(logits, targets))
-    return -float(chances[np.arange(len(targets)), targets].mean())
+        head = last.weight.T.numpy().copy(), last.bias.numpy().copy()
+        folded, bias = table @ first.weight.T.numpy(), first.bias.numpy().copy()
+        return FoldedScorer(vectors.tokenizer_json, folded, weights, bias, head, vectors.words)
