@@ -235,7 +235,7 @@ def distil(results: list[Row]) -> list[str]:
     return [
         *drawn((*head, *spans, "training, s"), rows),
         "",
-        f"Right, of the teachers' own answers to these rows: {ceilings}.",
+        *textwrap.wrap(f"Right, of the teachers' own answers to these rows: {ceilings}.", 128),
     ]
 
 

@@ -61,6 +61,12 @@ def test_the_few_judged_rows_calibrate_and_the_others_do_not_move() -> None:
     assert {row.split for row in many.rows[:300]} == {"train", "dev", "calibration", "test"}
 
 
+def test_a_label_that_only_judged_rows_have_is_still_learnt() -> None:
+    rows = [*dataset(200, 10).rows, *(Row(f"a rare message {n}", "c", truth="c") for n in range(5))]
+    made = split(Dataset.of(rows))
+    assert "train" in {row.split for row in made.rows if row.label == "c"}
+
+
 def test_judgements_and_further_answers_are_part_of_the_hash_where_there_are_some() -> None:
     hashes = [Dataset.of([row]).hash for row in (Row("a", "b"), Row("a", "b", truth="b"), Row("a", "b", votes=("b",)))]
     assert hashes[0] == "c2d5cce05716c4bcbba6658724b740e5125147ef7ecdf1c6f51ad95440780582"

@@ -126,7 +126,10 @@ def _judged(rows: Sequence[Row]) -> set[int]:
     they are split like any others.
     """
     judged = {index for index, row in enumerate(rows) if row.truth is not None and row.split is None}
-    return judged if 2 * len(judged) < len(rows) else set()
+    if 2 * len(judged) >= len(rows):
+        return set()
+    others = {row.label for index, row in enumerate(rows) if index not in judged}
+    return {index for index in judged if rows[index].label in others}  # a label must have a row to be learnt from
 
 
 def _check_fractions(fractions: Fractions | None) -> None:
