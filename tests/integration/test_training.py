@@ -455,7 +455,7 @@ GOOD = [row for label in LABELS[1:] for row in [one for one in ROWS if one["labe
         ([], "row"),
         ([{"text": "hello", "label": "a"}], "label"),
         ([{"text": f"message {n}", "label": "only"} for n in range(50)], "label"),
-        ([{"text": "a", "label": "x"}, {"text": "b", "label": "y"}], "at least 5 rows|single|one row"),
+        ([{"text": "a", "label": "x"}, {"text": "b", "label": "y"}], "at least 5 different texts a label"),
         ([{"text": "hello"}], "label"),
         ([{"label": "a"}], "text"),
         ([*GOOD, {"text": None, "label": "a"}], "text"),
