@@ -81,11 +81,16 @@ def main() -> None:
         if arguments.data in (None, name):
             results += counted(rows(), 2 if arguments.quick else SEEDS)
         else:
-            kept = json.loads((RESULTS / "gate.json").read_text(encoding="utf-8"))["results"]
-            results += [row for row in kept if row["data"] == name]
+            results += [row for row in earlier() if row["data"] == name]
     for one in results:
         print(one, flush=True)
     print(f"wrote {write('gate', results, seed=0)}")
+
+
+def earlier() -> list[dict[str, Any]]:
+    """What is on record."""
+    path = RESULTS / "gate.json"
+    return json.loads(path.read_text(encoding="utf-8"))["results"] if path.is_file() else []
 
 
 def bank() -> Rows:
