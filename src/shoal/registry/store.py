@@ -230,7 +230,7 @@ class Registry:
         if not names:
             return f"no specialist {name!r}: the registry {self.root} is empty. Train and publish one: shoal train"
         near = get_close_matches(name, names, 1)
-        question = f"; did you mean {near[0]!r}?" if near else ""
+        question = f"; did you mean {near[0]!r}?" if near else "."
         return f"no specialist {name!r} in the registry {self.root}{question} It has {', '.join(names)}"
 
     def _read_version(self, name: str, version: str) -> ModelVersion:
