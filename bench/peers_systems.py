@@ -180,7 +180,7 @@ SYSTEMS = (
         slow=True,
         note="the same encoder, its defaults (3 epochs, 16 rows a step), or as many epochs as show 8,000 rows; "
         "its data generator and default encoder need a network and are not used. As installed it fails: "
-        "ImportError: cannot import name 'HFTrainingCallback' from 'cognitor', in every published version of that; "
+        "ImportError: cannot import name 'HFTrainingCallback' from 'cognitor'; "
         "measured with a stand-in for the class, which only its log uses",
     ),
 )

@@ -353,6 +353,25 @@ def test_many_rows_tune_every_weight_twice_and_average(cache: Path, monkeypatch:
     assert np.mean(right) > 0.6
 
 
+def test_a_second_tuning_that_became_too_dear_leaves_the_first(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from shoal.training import finetune, heads
+
+    monkeypatch.setattr(heads, "_NAMED", 0)
+    monkeypatch.setattr(finetune, "_FEWEST_EPOCHS", 1)
+    monkeypatch.setattr(finetune, "_MOST_EPOCHS", 1)
+    once = finetune.fit
+
+    def dearer(*given: Any, seed: int, **named: Any) -> finetune.Tuned:
+        if seed:
+            raise finetune.Unaffordable("the machine has become busy")
+        return once(*given, seed=seed, **named)
+
+    monkeypatch.setattr(finetune, "fit", dearer)
+    specialist = shoal.train(ROWS[:100], backbone="finetune", risk=None, budget_seconds=600, cache=cache)
+    assert "merged" not in rungs(specialist)["finetune"]
+    assert specialist.predict(TEXTS)
+
+
 def test_of_several_encoders_the_fastest_that_is_as_good_is_taken(folder: Path, cache: Path) -> None:
     specialist = shoal.train(ROWS, backbone=["auto", str(folder)], risk=RISK, budget_seconds=1, cache=cache)
     encoder = specialist.provenance["encoder"]

@@ -52,6 +52,7 @@ def shoal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], t
     """Call the entry point of the `shoal` script, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", None)  # read once, from the surroundings of whoever was first
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
 
     def shoal(*arguments: object) -> Ended:

@@ -3,6 +3,7 @@
 Right-sizing is in `choice`; here the rungs are made. A rung that cannot be afforded is passed over, and said so.
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import DataError
+from shoal.models.encoder import EncoderScorer
 from shoal.models.scorer import Logits, Scorer
 from shoal.models.static import WordIds
 from shoal.training import contrastive, export, finetune, frozen, heads, static, tfidf
@@ -259,18 +261,21 @@ class Climb:
             self.skipped["finetune"] = f"the budget of {self.budget_seconds:g} s is too short: {problem}"
             return None
         taken = time.monotonic() - began
-        graph = export.to_onnx(tuned.body)
-        scorer = export.served(self.backbone, graph, tuned.head.weight, tuned.head.bias)
-        parity = export.check_parity(tuned.body, self.backbone, scorer, self.texts)
+        scorer, graph, parity = self._exported(tuned)
         logits = scorer.logits(self.judging.texts)
         shipped, logits, found = export.compressed(scorer, graph, self.backbone, logits, self.judging)
         if tuned.complete and self.left > _AGAIN * taken:
-            tuned = finetune.merged(tuned, self._tune(*self._rows_of_both, head, self.seed + 1))
-            graph = export.to_onnx(tuned.body)
-            scorer = export.served(self.backbone, graph, tuned.head.weight, tuned.head.bias)
-            parity = export.check_parity(tuned.body, self.backbone, scorer, self.texts)
-            shipped = scorer if found["precision"] == "fp32" else export.small(scorer, graph, self.backbone)
+            with contextlib.suppress(finetune.Unaffordable):  # on a machine that has become busy meanwhile
+                tuned = finetune.merged(tuned, self._tune(*self._rows_of_both, head, self.seed + 1))
+                scorer, graph, parity = self._exported(tuned)
+                shipped = scorer if found["precision"] == "fp32" else export.small(scorer, graph, self.backbone)
         return shipped, logits, {**tuned.details, "parity": parity, "export": found}
+
+    def _exported(self, tuned: finetune.Tuned) -> tuple[EncoderScorer, bytes, dict[str, float]]:
+        """Give a tuned encoder in float32 as it would be served, its graph, and how it compares with torch."""
+        graph = export.to_onnx(tuned.body)
+        scorer = export.served(self.backbone, graph, tuned.head.weight, tuned.head.bias)
+        return scorer, graph, export.check_parity(tuned.body, self.backbone, scorer, self.texts)
 
     def _tune(self, texts: Sequence[str], targets: NDArray[np.integer], head: heads.Head, seed: int) -> finetune.Tuned:
         return finetune.fit(
