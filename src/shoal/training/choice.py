@@ -20,6 +20,7 @@ Evidence = tuple[Floats, NDArray[np.bool_]]  # confidence [n], and whether the a
 
 # What a text costs on each rung, relative to each other; fixed, so that the choice does not hang on a busy machine.
 _COST = {"tfidf": 1.0, "static": 1.0, "encoder": 40.0, "finetune": 40.0}
+_ENCODERS = ("encoder", "finetune")
 SCOPE_LEVEL = 0.02  # the last tier turns away at most this share of in-scope texts as out of scope
 FIRST_SCOPE_LEVEL = 0.05  # the first tier only hands them on, so it can be choosier
 _LEVEL = 0.9  # confidence of the bound that a first tier must keep on dev
@@ -80,8 +81,12 @@ class First:
 
 
 def candidates(rungs: Sequence[Rung], judging: Judging) -> list[Candidate]:
-    """Every rung, and every average of several."""
+    """Every rung, and every average of several in which at most one runs an encoder.
+
+    A frozen and a tuned encoder in one average would double its time and size for a fifth of a point (decision 0015).
+    """
     subsets = chain.from_iterable(combinations(rungs, size) for size in range(1, len(rungs) + 1))
+    subsets = (subset for subset in subsets if sum(rung.name in _ENCODERS for rung in subset) < 2)
     made: list[Candidate] = []
     for subset in subsets:
         scores = np.add.reduce([rung.logits / (rung.judged.temperature * len(subset)) for rung in subset])
