@@ -51,9 +51,7 @@ def main() -> None:
     for name, (rows, foreign) in data_sets(Path(folder)):
         if arguments.only in (None, name):
             for rung in arguments.rungs:
-                results.append(
-                    measure(name, rung, rows, foreign, arguments.seeds, 0.05 if not arguments.no_promise else None)
-                )
+                results.append(measure(name, rung, rows, foreign, arguments.seeds, risk))
                 print(json.dumps(results[-1]), flush=True)
     if arguments.merge:
         results = earlier(results) + results
