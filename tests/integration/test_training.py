@@ -23,7 +23,7 @@ from shoal.config import GateConfig
 from shoal.errors import DataError, InputError, ShoalError
 from shoal.evaluation import Report
 from shoal.models.encoder import EncoderScorer
-from shoal.tasks import Prediction
+from shoal.tasks import Label
 from shoal.training import acquisition
 
 pytest.importorskip("torch")
@@ -130,7 +130,7 @@ def quantised(specialist: shoal.Specialist) -> bool:
     return any(rung.get("export", {}).get("precision") == "int8" for rung in rungs(specialist).values())
 
 
-def tuples(predictions: list[Prediction]) -> list[tuple[Any, ...]]:
+def tuples(predictions: list[Label]) -> list[tuple[Any, ...]]:
     return [(one.label, one.accepted, one.reason, one.tier) for one in predictions]
 
 

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from shoal.errors import OverloadedError, ShoalError
 from shoal.serving import Answered, Batcher, Limits, QueueFull
-from shoal.tasks import Prediction
+from shoal.tasks import Label
 
 POISON = "poison"
 
@@ -49,17 +49,15 @@ class Echo:
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
 
-    def __call__(self, texts: list[str]) -> list[Prediction]:
+    def __call__(self, texts: list[str]) -> list[Label]:
         self.batches.append(list(texts))
         if POISON in texts:
             raise ValueError("a text that the model cannot bear")
-        return [
-            Prediction(label=text, confidence=1.0, accepted=True, reason="certified", tier="echo") for text in texts
-        ]
+        return [Label(label=text, confidence=1.0, accepted=True, reason="certified", tier="echo") for text in texts]
 
 
 def labels(answered: Answered) -> list[str]:
-    return [answer.label if isinstance(answer, Prediction) else "error" for answer in answered.answers]
+    return [answer.label if isinstance(answer, Label) else "error" for answer in answered.answers]
 
 
 async def turn(times: int = 3) -> None:
@@ -160,7 +158,7 @@ async def test_a_model_that_loses_answers_is_an_error_not_a_shift() -> None:
 
 
 async def test_even_an_exit_inside_the_model_leaves_nobody_waiting() -> None:
-    def leave(texts: list[str]) -> list[Prediction]:
+    def leave(texts: list[str]) -> list[Label]:
         raise SystemExit
 
     batcher = Batcher(leave, name="leaver")
@@ -214,7 +212,7 @@ async def test_closing_answers_what_was_accepted_and_takes_no_more(echo: Echo) -
 async def test_closing_is_bounded_even_if_the_model_hangs() -> None:
     release = threading.Event()
 
-    def hang(texts: list[str]) -> list[Prediction]:
+    def hang(texts: list[str]) -> list[Label]:
         release.wait(10)
         return Echo()(texts)
 

@@ -24,21 +24,21 @@ from shoal.routing import (
     run_async,
     run_sync,
 )
-from shoal.tasks import Prediction, Reason, Usage
+from shoal.tasks import Label, Reason, Usage
 
 TEXT = "where is my refund?"
-KEPT = Prediction(label="refund", confidence=0.97, accepted=True, reason="certified", tier="static")
+KEPT = Label(label="refund", confidence=0.97, accepted=True, reason="certified", tier="static")
 ANSWER = LLMAnswer("bill", Usage(120, 3), 40.0)
 TIMED_OUT = Failure("llm_timeout", "no answer within 30 s")
 
 
-def doubt(reason: Reason = "below_threshold") -> Prediction:
-    return Prediction(label="refund", confidence=0.4, accepted=False, reason=reason, tier="encoder")
+def doubt(reason: Reason = "below_threshold") -> Label:
+    return Label(label="refund", confidence=0.4, accepted=False, reason=reason, tier="encoder")
 
 
 def decided(
     route: Route,
-    prediction: Prediction | Failure,
+    prediction: Label | Failure,
     answer: LLMAnswer | Failure | None = None,
     *,
     escalate: bool = True,
@@ -46,7 +46,7 @@ def decided(
     """Drive it by hand; None as the answer makes a question to the larger model an error."""
     asked: list[Ask] = []
 
-    def specialist(name: str, text: str) -> Prediction | Failure:
+    def specialist(name: str, text: str) -> Label | Failure:
         asked.append(AskSpecialist(name, text))
         return prediction
 
@@ -75,7 +75,7 @@ def test_a_doubt_that_the_larger_model_cannot_settle_falls_back(
     fallback: Literal["review", "none"], outcome: str
 ) -> None:
     decision, _ = decided(Route("intent", llm="large", fallback=fallback), doubt(), TIMED_OUT)
-    assert (decision.outcome, decision.label, decision.reason) == (outcome, None, "llm_timeout")
+    assert (decision.outcome, decision.said, decision.reason) == (outcome, None, "llm_timeout")
     assert (decision.llm, decision.failure, decision.answer) == ("large", TIMED_OUT, None)
     assert decision.prediction == doubt()
 
@@ -176,7 +176,7 @@ def test_the_route_of_a_configuration(config: Settings, route: Route) -> None:
 LABELS = some.sampled_from(["refund", "bill", "outage", ""])
 FAILURES = some.builds(Failure, some.sampled_from(["llm_error", "overloaded"]), some.just("x"))
 PREDICTIONS = some.builds(
-    Prediction,
+    Label,
     label=LABELS,
     confidence=some.floats(0, 1),
     accepted=some.booleans(),
@@ -196,11 +196,11 @@ ROUTES = some.builds(
 @settings(max_examples=300, deadline=None)
 @given(ROUTES, PREDICTIONS | FAILURES, ANSWERS | FAILURES, some.booleans())
 def test_whatever_is_answered_there_is_one_decision_and_every_driver_comes_to_it(
-    route: Route, prediction: Prediction | Failure, answer: LLMAnswer | Failure, escalate: bool
+    route: Route, prediction: Label | Failure, answer: LLMAnswer | Failure, escalate: bool
 ) -> None:
     decision, asked = decided(route, prediction, answer, escalate=escalate)
 
-    async def specialist(_name: str, _text: str) -> Prediction | Failure:
+    async def specialist(_name: str, _text: str) -> Label | Failure:
         return prediction
 
     async def llm(_name: str, _text: str) -> LLMAnswer | Failure:
@@ -221,11 +221,11 @@ def test_whatever_is_answered_there_is_one_decision_and_every_driver_comes_to_it
 
     # A label is one that somebody answered, and whose it is, is said.
     if decision.outcome == "accepted":
-        assert isinstance(prediction, Prediction) and prediction.accepted and decision.label == prediction.label
+        assert isinstance(prediction, Label) and prediction.accepted and decision.said == prediction.label
     elif decision.outcome == "escalated":
-        assert was_asked and isinstance(answer, LLMAnswer) and decision.label == answer.label
+        assert was_asked and isinstance(answer, LLMAnswer) and decision.said == answer.said
     elif isinstance(prediction, Failure):
-        assert (decision.outcome, decision.label) == ("failed", None)
+        assert (decision.outcome, decision.said) == ("failed", None)
     else:
         waits = route.fallback == "review" and prediction.reason != "empty_text"
-        assert (decision.outcome, decision.label) == ("reviewed" if waits else "abstained", None)
+        assert (decision.outcome, decision.said) == ("reviewed" if waits else "abstained", None)

@@ -14,10 +14,10 @@ from shoal.llm import Completion, Labelling
 from shoal.meter import Price
 from shoal.routing import Failure, Route
 from shoal.serving import Engine
-from shoal.tasks import Prediction, Usage
+from shoal.tasks import Label, Usage
 
 LABELS = ("bill", "refund")
-DOUBT = Prediction(label="refund", confidence=0.4, accepted=False, reason="below_threshold", tier="tfidf")
+DOUBT = Label(label="refund", confidence=0.4, accepted=False, reason="below_threshold", tier="tfidf")
 SPENT = Usage(20, 6)  # of two answers
 SPENT_USD = (20 * 1.0 + 6 * 2.0) / 1e6
 

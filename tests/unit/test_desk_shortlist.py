@@ -9,7 +9,7 @@ from shoal.gateway import LLM, Desk, Plan
 from shoal.llm import Completion, ExampleIndex, Labelling
 from shoal.routing import LLMAnswer, Route
 from shoal.serving import Engine
-from shoal.tasks import Prediction, Score, Usage
+from shoal.tasks import Label, Score, Usage
 
 LABELS = ("bill", "leak", "move", "outage", "refund")
 ROWS = [(f"{label} message number {n}", label) for n in range(4) for label in LABELS]
@@ -36,17 +36,17 @@ class Recorder:
         return Completion("refund", Usage(10, 1), False, 1.0)
 
 
-def doubt(*likely: str, reason: Any = "below_threshold") -> Prediction:
+def doubt(*likely: str, reason: Any = "below_threshold") -> Label:
     top = tuple(Score(label, 0.4 / (place + 1)) for place, label in enumerate(likely))
-    return Prediction(label=likely[0], confidence=0.4, accepted=False, reason=reason, tier="tfidf", top=top)
+    return Label(label=likely[0], confidence=0.4, accepted=False, reason=reason, tier="tfidf", top=top)
 
 
-async def asked(style: Any, said: Prediction) -> dict[str, Any]:
+async def asked(style: Any, said: Label) -> dict[str, Any]:
     endpoint: Any = Recorder()
     labelling = Labelling((), examples=ExampleIndex(ROWS), style=style)
     desk = Desk(Engine(), {"large": LLM(endpoint)}, {"intent": Plan(Route("intent", "large"), labelling)})
     answer = await desk.ask_llm("large", RESIDENT, "where is my money", said)
-    assert isinstance(answer, LLMAnswer) and answer.label == "refund"
+    assert isinstance(answer, LLMAnswer) and answer.said == "refund"
     return endpoint.asked[0]
 
 

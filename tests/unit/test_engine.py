@@ -13,7 +13,7 @@ from shoal.errors import ArtifactError, InputError, NotFoundError, ShoalError
 from shoal.models import Logits, Scorer, Specialist, Tier, View
 from shoal.registry import Registry
 from shoal.serving import Engine, Limits
-from shoal.tasks import Classification, Prediction
+from shoal.tasks import Classification, Label
 
 GOLDEN = Path(__file__).parents[1] / "data" / "artifact_v1"
 
@@ -97,8 +97,8 @@ def engine(registry: FakeRegistry) -> Engine:
     return made
 
 
-def label_of(answer: Prediction | ShoalError) -> str:
-    assert isinstance(answer, Prediction)
+def label_of(answer: Label | ShoalError) -> str:
+    assert isinstance(answer, Label)
     return answer.label
 
 

@@ -10,7 +10,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, get_args
 
+import msgspec
+
+from shoal.data.targets import Target
 from shoal.errors import DataError
+from shoal.tasks import Span
 
 Split = Literal["train", "dev", "calibration", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -58,6 +62,8 @@ class Row:
         slices: (column, value) of the columns by whose values the report is to look closer; blank values are left out.
         truth: a person's answer, where `label` is a larger model's (`shoal.data.answers`).
         votes: what that model answered when it was asked again.
+        target: the reference answer of a task other than classification (`shoal.data.targets`); `label` is empty then.
+        query: what a summary is to be about; None: everything.
     """
 
     text: str
@@ -69,6 +75,17 @@ class Row:
     slices: tuple[tuple[str, str], ...] = ()
     truth: str | None = None
     votes: tuple[str, ...] = ()
+    target: Target | None = None
+    query: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Labels or types of span that the row teaches."""
+        if self.target is None:
+            return (self.label,)
+        if isinstance(self.target, str | Mapping):
+            return ()
+        return tuple(each.type if isinstance(each, Span) else each for each in self.target)
 
 
 @dataclass(frozen=True)
@@ -77,7 +94,7 @@ class Dataset:
 
     Attributes:
         rows: in the order in which they were read.
-        labels: sorted; the column order of every logits matrix. A part keeps the labels of the whole.
+        labels: sorted, or types of spans; the column order of every logits matrix. A part keeps those of the whole.
     """
 
     rows: tuple[Row, ...]
@@ -87,7 +104,7 @@ class Dataset:
     def of(cls, rows: Iterable[Row], labels: Sequence[str] | None = None) -> "Dataset":
         """Make a data set of rows; the labels are those of the rows unless they are given."""
         kept = tuple(rows)
-        return cls(kept, tuple(sorted({row.label for row in kept} if labels is None else set(labels))))
+        return cls(kept, tuple(sorted({name for row in kept for name in row.names} if labels is None else set(labels))))
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, object]]) -> "Dataset":
@@ -111,6 +128,8 @@ class Dataset:
             values: list[object] = [row.text, row.label, row.split, row.group, row.time]
             if row.truth is not None or row.votes:
                 values += [row.truth, row.votes]
+            if row.target is not None:
+                values += [msgspec.to_builtins(row.target), row.query]
             digest.update(json.dumps(values, ensure_ascii=False).encode())
         return digest.hexdigest()
 
@@ -151,7 +170,7 @@ class Dataset:
 
     def counts(self) -> dict[str, int]:
         """Rows of each label, zero included, in the order of `labels`."""
-        counted = Counter(row.label for row in self.rows)
+        counted = Counter(name for row in self.rows for name in row.names)
         return {label: counted[label] for label in self.labels}
 
     def split_counts(self) -> dict[str, int]:

@@ -10,7 +10,9 @@ from typing import cast
 from shoal.data.dataset import SPLITS, Dataset, Row, Split, split_named
 from shoal.data.files import READERS, Record, missing_column
 from shoal.data.moments import moments
+from shoal.data.targets import Target, read_target
 from shoal.errors import DataError, EnvironmentProblem
+from shoal.tasks import TaskKind
 
 MOST_SLICES = 50  # values of a column: with more, hardly a slice has rows enough to say anything
 
@@ -29,6 +31,8 @@ class _Columns:
     slices: tuple[str, ...] = ()
     truth: str | None = None
     votes: tuple[str, ...] = ()
+    task: TaskKind = "classification"
+    query: str | None = None
 
     @property
     def found_split(self) -> bool:
@@ -36,7 +40,17 @@ class _Columns:
         return self.split is None and self.label is not None
 
     def required(self) -> list[str]:
-        names = (self.text, self.label, self.split, self.group, self.time, *self.slices, self.truth, *self.votes)
+        names = (
+            self.text,
+            self.label,
+            self.split,
+            self.group,
+            self.time,
+            *self.slices,
+            self.truth,
+            *self.votes,
+            self.query,
+        )
         return list(dict.fromkeys(name for name in names if name is not None))
 
 
@@ -51,6 +65,8 @@ def read(
     slices: Sequence[str] = (),
     truth: str | None = None,
     votes: Sequence[str] = (),
+    task: TaskKind = "classification",
+    query: str | None = None,
 ) -> Dataset:
     """Read labelled rows.
 
@@ -58,8 +74,8 @@ def read(
         source: a path (.csv, .tsv, .jsonl, .ndjson, .parquet), a mapping of split name to path, a list of mappings, or
             a `Dataset`, which is returned as it is.
         text: name of the column with the texts.
-        label: name of the column with the reference labels; None reads rows without labels, for prediction only.
-            White space around a label is dropped.
+        label: name of the column with the reference answers, as the task has them (`shoal.data.targets`); None reads
+            rows without, for prediction only. White space around a label is dropped.
         split: name of the column that assigns rows to splits. When it is not named, a column called "split" is taken,
             if there is one.
         group: name of the column whose values never straddle two splits.
@@ -67,6 +83,8 @@ def read(
         slices: names of columns with few values (a channel, a region) by which a report looks closer.
         truth: name of the column with a person's label, where `label` is a larger model's; blank is none.
         votes: names of columns with that model's further answers; blank is none.
+        task: what the answers are of.
+        query: name of the column with what a summary is to be about; blank is none.
 
     Raises:
         DataError: names the file, the line and the column of the first fault.
@@ -74,7 +92,7 @@ def read(
     """
     if isinstance(source, Dataset):
         return source
-    columns = _Columns(text, label, split, group, time, tuple(dict.fromkeys(slices)), truth, tuple(votes))
+    columns = _Columns(text, label, split, group, time, tuple(dict.fromkeys(slices)), truth, tuple(votes), task, query)
     if isinstance(source, Mapping):
         rows = list(_split_files(source, columns))
     elif isinstance(source, str | Path):
@@ -143,7 +161,7 @@ def _rows(source: str, records: Iterator[Record], columns: _Columns, split: Spli
                 raise missing_column(origin, name, record)
         yield Row(
             text=_string(record, columns.text, origin),
-            label="" if columns.label is None else _string(record, columns.label, origin).strip(),
+            label=_label(record, columns, origin),
             split=split or _split(record.get(splits), splits, origin, named=columns.split is not None),
             group=_scalar(record, columns.group, origin),
             time=_scalar(record, columns.time, origin),
@@ -153,7 +171,24 @@ def _rows(source: str, records: Iterator[Record], columns: _Columns, split: Spli
             ),
             truth=None if columns.truth is None else _string(record, columns.truth, origin).strip() or None,
             votes=tuple(vote for name in columns.votes if (vote := _string(record, name, origin).strip())),
+            target=_target(record, columns, origin),
+            query=_scalar(record, columns.query, origin),
         )
+
+
+def _label(record: Mapping[str, object], columns: _Columns, origin: str) -> str:
+    if columns.label is None or columns.task != "classification":
+        return ""
+    return _string(record, columns.label, origin).strip()
+
+
+def _target(record: Mapping[str, object], columns: _Columns, origin: str) -> Target | None:
+    if columns.label is None or columns.task == "classification":
+        return None
+    try:
+        return read_target(columns.task, record[columns.label], _string(record, columns.text, origin))
+    except DataError as error:
+        raise DataError(f"{origin}: column {columns.label!r}: {error}") from None
 
 
 def _string(record: Mapping[str, object], column: str, origin: str) -> str:

@@ -181,9 +181,9 @@ def _carve(units: list[_Unit], part: Split, *, share: float, by_time: bool) -> N
 
 def _keep_labels_in_train(rows: Sequence[Row], units: list[_Unit]) -> None:
     """Give back to train one unit of each label that would have no row there."""
-    trained = {rows[index].label for unit in units if unit.split == "train" for index in unit.indices}
+    trained = {name for unit in units if unit.split == "train" for index in unit.indices for name in rows[index].names}
     for unit in sorted(units, key=lambda unit: unit.draws["test"]):
-        labels = {rows[index].label for index in unit.indices}
+        labels = {name for index in unit.indices for name in rows[index].names}
         if not labels <= trained:
             unit.split = "train"
             trained |= labels
@@ -193,9 +193,11 @@ def _fill_if_empty(rows: Sequence[Row], units: list[_Unit], part: Split) -> None
     """Move one unit from train to a part that few rows left empty, if train keeps a row of each label."""
     if any(unit.split == part for unit in units):
         return
-    trained = Counter(rows[index].label for unit in units if unit.split == "train" for index in unit.indices)
+    trained = Counter(
+        name for unit in units if unit.split == "train" for index in unit.indices for name in rows[index].names
+    )
     for unit in sorted(units, key=lambda unit: unit.draws[part]):
-        taken = Counter(rows[index].label for index in unit.indices)
+        taken = Counter(name for index in unit.indices for name in rows[index].names)
         if unit.split == "train" and all(count < trained[label] for label, count in taken.items()):
             unit.split = part
             return

@@ -54,7 +54,7 @@ class Chat:
             "model": request.model,
             "system_fingerprint": f"{resident.name}-{resident.version}",
         }
-        content, refusal, usage = decision.label or "", _refusal(decision), _usage(decision, text)
+        content, refusal, usage = decision.said or "", _refusal(decision), _usage(decision, text)
         if stream:
             wants_usage = request.stream_options is not None and bool(request.stream_options.include_usage)
             events = _events(common, content, refusal, usage if wants_usage else None)
@@ -67,12 +67,12 @@ class Chat:
 
 
 def _refusal(decision: Decision) -> str | None:
-    if decision.label is not None:
+    if decision.said is not None:
         return None
     waits = "It waits for a person's review." if decision.outcome == "reviewed" else "Nobody else is asked."
     guess = ""
     if decision.prediction is not None:
-        guess = f" Best guess: {decision.prediction.label} (confidence {decision.prediction.confidence:.2f})."
+        guess = f" Best guess: {decision.prediction.said} (confidence {decision.prediction.confidence:.2f})."
     return f"No label is sure enough to be given ({decision.reason}).{guess} {waits}"
 
 
@@ -80,7 +80,7 @@ def _usage(decision: Decision, text: str) -> wire.ChatUsage:
     if decision.llm is not None:
         given, produced = decision.llm_usage.input_tokens, decision.llm_usage.output_tokens
     else:
-        given, produced = count_tokens_estimate(text), count_tokens_estimate(decision.label or "")
+        given, produced = count_tokens_estimate(text), count_tokens_estimate(decision.said or "")
     return wire.ChatUsage(given, produced, given + produced)
 
 

@@ -14,7 +14,7 @@ from shoal.llm import Endpoint, Labelling, Spent, chat_messages, classify
 from shoal.meter import EnergyMeter, Price, baseline, cost
 from shoal.routing import Decision, Failure, LLMAnswer, Route
 from shoal.serving import Engine, Resident
-from shoal.tasks import Prediction, Usage
+from shoal.tasks import Label, Prediction, Usage
 
 _LIKELY = 3
 
@@ -140,7 +140,7 @@ class Desk:
                     outcome=decision.outcome,
                     reason=decision.reason,
                     tier=prediction.tier if prediction else None,
-                    label=decision.label or (prediction.label if prediction else None),
+                    label=decision.said or (prediction.said if prediction else None),
                     confidence=min(1.0, max(0.0, prediction.confidence)) if prediction else None,
                     text=text,
                     llm=decision.llm,
@@ -230,7 +230,7 @@ class Desk:
         told = self.plan(resident.name).labelling
         if told is None:
             return Labelling(labels)
-        if told.style == "chat" or doubt is None or doubt.reason == "out_of_scope":
+        if told.style == "chat" or not isinstance(doubt, Label) or doubt.reason == "out_of_scope":
             return replace(told, labels=labels)
         likely = tuple(score.label for score in doubt.top[:_LIKELY])
         examples = told.examples.among(likely) if told.examples else None
@@ -244,5 +244,5 @@ class Desk:
         if key not in self._prompts:
             # Whoever had no specialist would send this prompt with every text; the examples are those of an empty text.
             self._prompts[key] = chat_messages("", self._labelling(resident))[0]["content"]
-        answer = decision.label or decision.prediction.label
+        answer = decision.said or decision.prediction.said
         return baseline(text, instead.price, prompt=self._prompts[key], answer=answer).cost_usd

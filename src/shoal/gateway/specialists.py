@@ -98,10 +98,10 @@ def headers_of(resident: Resident, decisions: Sequence[Decision]) -> Headers:
 def _answer(decision: Decision) -> wire.Answer:
     prediction = decision.prediction
     answered_by = None
-    if decision.label is not None:
+    if decision.said is not None:
         answered_by = "specialist" if decision.answer is None else f"llm:{decision.llm}"
     answer = wire.Answer(
-        label=decision.label,
+        label=decision.said,
         decision=decision.outcome,
         reason=decision.reason,
         answered_by=answered_by,
@@ -114,7 +114,7 @@ def _answer(decision: Decision) -> wire.Answer:
         answer.in_scope = prediction.in_scope
     if decision.llm is not None:
         said = decision.answer or decision.failure
-        answer.llm = wire.LLMPart(decision.llm, decision.label if decision.answer else None)
+        answer.llm = wire.LLMPart(decision.llm, decision.said if decision.answer else None)
         if said is not None:
             answer.llm.input_tokens = said.usage.input_tokens
             answer.llm.output_tokens = said.usage.output_tokens

@@ -1,6 +1,8 @@
 """A specialist on disk and in memory; serving it takes numpy, tokenizers and onnxruntime, each loaded on first use."""
 
 from shoal.models.artifact import Manifest, read_manifest, verify
+from shoal.models.folder import task_kind
+from shoal.models.model import Model
 from shoal.models.scorer import Logits, Scorer, open_scorer
 from shoal.models.specialist import Judgement, Specialist
 from shoal.models.tier import Reading, Tier, View
@@ -11,6 +13,7 @@ __all__ = [
     "Judgement",
     "Logits",
     "Manifest",
+    "Model",
     "Reading",
     "Scorer",
     "Specialist",
@@ -19,5 +22,6 @@ __all__ = [
     "load",
     "open_scorer",
     "read_manifest",
+    "task_kind",
     "verify",
 ]

@@ -6,24 +6,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.calibration import Certificate
-from shoal.errors import ArtifactError, InputError
-from shoal.models import artifact
+from shoal.errors import InputError
+from shoal.models.artifact import Manifest
+from shoal.models.folder import read, scorer_home, write
 from shoal.models.scorer import BRIEF, Logits, Scorer, open_scorer
 from shoal.models.settings import Settings, TierSettings
 from shoal.models.tier import Tier
-from shoal.tasks import Classification, Prediction, Reason, Score
+from shoal.tasks import Classification, Label, Reason, Score
 
 _CHUNK_ROWS = 8192  # bounds memory: texts are scored in chunks of this many rows ...
 _CHUNK_CELLS = 4_000_000  # ... or of this many rows x labels, whichever is fewer
 _WORDED_ROWS = 256  # answers made at once: few enough lists alive that the garbage collector is not called for them
 _TOP = 5
-_SETTINGS = "specialist.json"
-_REPORT = "report.json"
 _Row = tuple[str, float, bool, int, int, float, list[str], list[float]]
 _REASONS: tuple[Reason, ...] = (
     "certified",
@@ -108,13 +106,13 @@ class Specialist:
     version: str | None = None
     truth_certificate: Certificate | None = None
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+    def predict(self, texts: Sequence[str]) -> list[Label]:
         """Answer each text, in order.
 
         Raises:
             InputError: `texts` is not a list of strings.
         """
-        answers: list[Prediction] = []
+        answers: list[Label] = []
         for chunk in self._chunks(texts):
             judgement = self._judge(chunk)
             for start in range(0, len(chunk), _WORDED_ROWS):
@@ -153,7 +151,7 @@ class Specialist:
 
     def save(
         self, folder: str | Path, *, overwrite: bool = False, documents: Mapping[str, str] | None = None
-    ) -> artifact.Manifest:
+    ) -> Manifest:
         """Write the specialist as one folder, whole or not at all.
 
         Args:
@@ -165,26 +163,17 @@ class Specialist:
             InputError: the folder is taken.
             EnvironmentProblem: disk full, permissions.
         """
-        with artifact.writing(Path(folder), overwrite=overwrite) as place:
-            for index, scorer in enumerate(self.scorers):
-                home = place / _home(index)
-                home.mkdir(parents=True)
-                scorer.save(home)
-            settings = Settings(
-                name=self.name,
-                task=self.task.model_dump(mode="json"),
-                scorers=[scorer.kind for scorer in self.scorers],
-                tiers=[TierSettings.of(tier, self.scorers) for tier in self.tiers],
-                certificate=self.certificate,
-                outside_certificate=self.outside_certificate,
-                provenance=dict(self.provenance),
-                truth_certificate=self.truth_certificate,
-            )
-            (place / _SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=1))
-            (place / _REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(self.report), indent=1))
-            for name, text in (documents or {}).items():
-                (place / name).write_text(text, encoding="utf-8")
-        return artifact.read_manifest(Path(folder))
+        settings = Settings(
+            name=self.name,
+            task=self.task.model_dump(mode="json"),
+            scorers=[scorer.kind for scorer in self.scorers],
+            tiers=[TierSettings.of(tier, self.scorers) for tier in self.tiers],
+            certificate=self.certificate,
+            outside_certificate=self.outside_certificate,
+            provenance=dict(self.provenance),
+            truth_certificate=self.truth_certificate,
+        )
+        return write(folder, settings, self.report, self._save_scorers, overwrite=overwrite, documents=documents)
 
     @classmethod
     def load(cls, folder: str | Path, *, threads: int | None = None) -> Self:
@@ -198,33 +187,28 @@ class Specialist:
             ArtifactError: not a model folder, damaged, or written by a newer shoal; names the file.
             EnvironmentProblem: it cannot be read.
         """
-        place = Path(folder)
-        manifest = artifact.verify(place)
-        for name in (_SETTINGS, _REPORT):
-            if name not in manifest.files:
-                raise ArtifactError(
-                    f"{place / name} is missing from {artifact.MANIFEST}. Train again or copy it again."
-                )
-        try:
-            settings = msgspec.json.decode((place / _SETTINGS).read_bytes(), type=Settings)
-            task = settings.classification()
-            scorers = [
-                open_scorer(kind, place / _home(index), threads=threads) for index, kind in enumerate(settings.scorers)
-            ]
-            tiers = tuple(tier.tier(scorers) for tier in settings.tiers)
-            report = msgspec.json.decode((place / _REPORT).read_bytes(), type=dict[str, Any])
-        except (ValueError, IndexError) as error:  # both msgspec's and pydantic's ValidationError are ValueErrors
-            raise ArtifactError(f"{place / _SETTINGS} does not fit this shoal: {error}") from error
-        return cls(
-            name=settings.name,
-            task=task,
-            tiers=tiers,
-            certificate=settings.certificate,
-            outside_certificate=settings.outside_certificate,
-            report=report,
-            provenance=settings.provenance,
-            truth_certificate=settings.truth_certificate,
-        )
+
+        def build(settings: Settings, place: Path, report: dict[str, Any]) -> Self:
+            kinds = enumerate(settings.scorers)
+            scorers = [open_scorer(kind, place / scorer_home(index), threads=threads) for index, kind in kinds]
+            return cls(
+                name=settings.name,
+                task=settings.classification(),
+                tiers=tuple(tier.tier(scorers) for tier in settings.tiers),
+                certificate=settings.certificate,
+                outside_certificate=settings.outside_certificate,
+                report=report,
+                provenance=settings.provenance,
+                truth_certificate=settings.truth_certificate,
+            )
+
+        return read(folder, Settings, build)
+
+    def _save_scorers(self, place: Path) -> None:
+        for index, scorer in enumerate(self.scorers):
+            home = place / scorer_home(index)
+            home.mkdir(parents=True)
+            scorer.save(home)
 
     def _chunks(self, texts: Sequence[str]) -> Iterator[list[str]]:
         if isinstance(texts, str):
@@ -286,7 +270,7 @@ class Specialist:
     def _label_names(self) -> NDArray[np.object_]:
         return np.array(self.task.labels, dtype=object)
 
-    def _worded(self, judgement: Judgement, rows: slice) -> Iterator[Prediction]:
+    def _worded(self, judgement: Judgement, rows: slice) -> Iterator[Label]:
         """Predictions of some rows; all that is done for each is to build its values."""
         labels, posterior, label = self._label_names, judgement.posterior[rows], judgement.label[rows]
         count = min(_TOP, len(labels))
@@ -309,7 +293,7 @@ class Specialist:
         names = [tier.name for tier in self.tiers]
         values = cast("Iterable[_Row]", zip(*columns, strict=True))
         for answer, confidence, accepted, reason, tier, in_scope, top, chances in values:
-            yield Prediction(
+            yield Label(
                 label=answer,
                 confidence=confidence,
                 accepted=accepted,
@@ -327,8 +311,3 @@ def _encodable(texts: list[str]) -> list[str]:
     except UnicodeEncodeError:
         return [text.encode(errors="replace").decode() for text in texts]
     return texts
-
-
-def _home(index: int) -> Path:
-    """Where the scorer of this number lies in the folder."""
-    return Path("scorers") / str(index)

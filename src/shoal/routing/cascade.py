@@ -77,7 +77,7 @@ class AskSpecialist:
 
 @dataclass(frozen=True, slots=True)
 class AskLLM:
-    """Wanted: the larger model's `LLMAnswer` for the text, a label of the specialist's set."""
+    """Wanted: the larger model's `LLMAnswer` for the text, as the specialist would answer it."""
 
     llm: str
     text: str
@@ -85,9 +85,9 @@ class AskLLM:
 
 @dataclass(frozen=True, slots=True)
 class LLMAnswer:
-    """A label that the larger model gave, with the tokens it took and the milliseconds."""
+    """What the larger model said (`tasks.Prediction.said`), with the tokens it took and the milliseconds."""
 
-    label: str
+    said: str
     usage: Usage = field(default_factory=Usage)
     ms: float = 0.0
 
@@ -118,7 +118,7 @@ class Decision:
     Attributes:
         outcome: "accepted" (the specialist's answer), "escalated" (the larger model's), "reviewed" (waits for a
             person), "abstained" (no answer), "failed" (the specialist itself failed).
-        label: the answer; None unless accepted or escalated.
+        said: the answer (`tasks.Prediction.said`); None unless accepted or escalated.
         reason: why: the specialist's reason, an egress rule, or the code of a failure.
         prediction: what the specialist said; None when it failed.
         llm: name of the larger model that was asked, whether it answered or not.
@@ -127,7 +127,7 @@ class Decision:
     """
 
     outcome: Outcome
-    label: str | None
+    said: str | None
     reason: str
     prediction: Prediction | None = None
     llm: str | None = None
@@ -146,7 +146,7 @@ def cascade(route: Route, text: str, *, escalate: bool = True) -> Generator[Ask,
 
     Args:
         route: the plan.
-        text: what is to be labelled.
+        text: what is asked about.
         escalate: False asks no larger model, whatever the route says.
     """
     prediction = yield AskSpecialist(route.specialist, text)
@@ -155,7 +155,7 @@ def cascade(route: Route, text: str, *, escalate: bool = True) -> Generator[Ask,
     if not isinstance(prediction, Prediction):
         raise TypeError(f"AskSpecialist was answered by a {type(prediction).__name__}")
     if prediction.accepted:
-        return Decision("accepted", prediction.label, prediction.reason, prediction)
+        return Decision("accepted", prediction.said, prediction.reason, prediction)
     if prediction.reason == "empty_text":
         return Decision("abstained", None, "empty_text", prediction)  # neither a model nor a person could label it
     if route.llm is None or not escalate:
@@ -164,7 +164,7 @@ def cascade(route: Route, text: str, *, escalate: bool = True) -> Generator[Ask,
         return _unsettled(route, route.barred, prediction)
     answer = yield AskLLM(route.llm, text)
     if isinstance(answer, LLMAnswer):
-        return Decision("escalated", answer.label, prediction.reason, prediction, route.llm, answer)
+        return Decision("escalated", answer.said, prediction.reason, prediction, route.llm, answer)
     if not isinstance(answer, Failure):
         raise TypeError(f"AskLLM was answered by a {type(answer).__name__}")
     return _unsettled(route, answer.code, prediction, failure=answer)
