@@ -1,6 +1,7 @@
 """A specialist and labelled rows -> a report with intervals."""
 
 from shoal.evaluation.evaluate import evaluate
+from shoal.evaluation.outcome import Example, Mark, PartResult, TaskReport
 from shoal.evaluation.report import (
     Accepted,
     ConfusedPair,
@@ -29,17 +30,21 @@ __all__ = [
     "Confusion",
     "CurvePoint",
     "Data",
+    "Example",
     "Gap",
     "LabelRow",
+    "Mark",
     "Metrics",
     "Mistake",
     "NoneOfThese",
     "OutOfScope",
+    "PartResult",
     "Report",
     "Slice",
     "SliceResult",
     "Speed",
     "SuspiciousLabel",
+    "TaskReport",
     "Teacher",
     "TierShare",
     "Training",
