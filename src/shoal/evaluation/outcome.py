@@ -1,4 +1,4 @@
-"""The report of the tasks other than classification: figures by name, parts (labels, types, fields), marked examples."""
+"""The report of the tasks other than classification: figures by name, labels or types or fields, marked examples."""
 
 from typing import Any, Literal
 
