@@ -119,6 +119,13 @@ class EncoderScorer:
         encodings = self._tokenizer.encode_batch_fast([text[:limit] for text in texts])
         return np.array([bool(encoding.overflowing) for encoding in encodings], np.bool_)
 
+    def lengths(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Count the tokens of each text [n], special ones left out, however long it is."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return np.array(
+            [len(each.ids) + sum(len(rest.ids) for rest in each.overflowing) for each in encodings], np.int64
+        )
+
     def with_windows(self, windows: int) -> Self:
         """Give the same encoder, opened once, another number of windows."""
         other = copy.copy(self)

@@ -1,0 +1,93 @@
+"""A summarizer from rows to a folder: it learns what a note keeps of a call, says how sure it is, and is measured."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shoal.data import Dataset, Row
+from shoal.errors import DataError, InputError
+from shoal.evaluation.outcome import TaskReport
+from shoal.evaluation.summarization import evaluate
+from shoal.models.summarizer import Summarizer
+from shoal.tasks import Budget
+
+pytest.importorskip("torch")
+pytestmark = pytest.mark.slow
+
+CHAT = ["I see.", "One moment please.", "It is raining here again.", "Thank you for waiting.", "How are you today?"]
+THINGS = ["kettle", "router", "jacket", "lamp", "bicycle", "printer", "sofa", "heater"]
+FAULTS = ["does not switch on", "arrived broken", "was never delivered", "was charged twice", "smells of smoke"]
+DEEDS = ["a refund will be sent on Monday", "a new one leaves the warehouse today", "an engineer calls tomorrow"]
+
+
+def calls(count: int, seed: int) -> list[Row]:
+    """Calls whose note repeats the complaint and what was agreed, somewhere among small talk."""
+    draw = random.Random(seed)
+    rows: list[Row] = []
+    for _ in range(count):
+        thing, fault, deed = draw.choice(THINGS), draw.choice(FAULTS), draw.choice(DEEDS)
+        said = [f"Customer: My {thing} {fault}.", f"Agent: I have arranged it, {deed}."]
+        talk = [f"{draw.choice(['Agent', 'Customer'])}: {draw.choice(CHAT)}" for _ in range(draw.randint(5, 9))]
+        for line in said:
+            talk.insert(draw.randint(2, len(talk)), line)
+        rows.append(Row("\n".join(talk), "", target=f"Customer says the {thing} {fault}; {deed}.", origin="calls"))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def trained(cache: Path) -> Summarizer:
+    return train(Dataset.of(calls(140, seed=0)), cache)
+
+
+def train(dataset: Dataset, cache: Path, **options: object) -> Summarizer:
+    from shoal.training.summarization import train
+
+    return train(dataset, unit="turn", budget=Budget(sentences=2), risk=0.2, cache=cache, **options)  # type: ignore[arg-type]
+
+
+def test_it_learns_what_is_worth_quoting(trained: Summarizer, tmp_path: Path) -> None:
+    report = TaskReport.from_dict(dict(trained.report))
+    assert report.metrics["rouge1"].low > report.baselines["lead"]["rouge1"].high + 0.2
+    assert report.metrics["rouge1"].value > 0.9 * report.baselines["oracle"]["rouge1"].value
+    assert trained.certificate is not None and trained.certificate.certified
+    assert report.rows_kept is not None and report.rows_kept.value > 0.8
+    assert len(report.row_scores) == len(report.row_keys) == report.data.tested
+    for example in report.examples:
+        quoted = [example.text[mark.start : mark.end] for mark in example.marks]
+        assert quoted == example.answer.split("\n")
+    trained.save(tmp_path / "notes")
+    opened = Summarizer.load(tmp_path / "notes")
+    fresh = calls(30, seed=7)
+    answers = opened.predict([row.text for row in fresh])
+    assert answers == trained.predict([row.text for row in fresh])
+    complaints = [any(quote.text.startswith("Customer: My") for quote in answer.quotes) for answer in answers]
+    assert np.mean(complaints) > 0.9
+    assert evaluate(opened, Dataset.of(fresh), timing_seconds=0.1).metrics["share_of_oracle"].value > 0.8
+
+
+def test_without_references_nothing_is_learnt_and_nothing_kept(cache: Path) -> None:
+    rows = [replace(row, target="" if number > 10 else row.target) for number, row in enumerate(calls(40, seed=1))]
+    made = train(Dataset.of(rows), cache)
+    assert made.certificate is None and made.provenance["recipe"]["ranker"] == "untrained"
+    answer = made.predict([rows[0].text])[0]
+    assert len(answer.quotes) == 2 and not answer.accepted and answer.confidence == 0.0
+
+
+def test_bad_rows_and_arguments(cache: Path) -> None:
+    from shoal.training.summarization import train
+
+    longer = [{"text": "Short text.", "summary": "far more words than the text has " * 5, "query": ""}] * 3
+    made = train(longer, cache=cache)
+    assert made.predict(["Short text."])[0].said == "Short text."
+    with pytest.raises(DataError, match="'summary'"):
+        train([{"text": "a", "summary": 3}], cache=cache)
+    with pytest.raises(InputError, match="floor is 2"):
+        train(longer, floor=2, cache=cache)
