@@ -33,6 +33,7 @@ ENVIRONMENTS: dict[str, list[list[str]]] = {
     "shad0wllm": [["shad0wllm[compile]==0.4.0"]],
     "shad0wllm-serving": [["shad0wllm==0.4.0"]],
     # It writes numbers into a column of strings, which pandas 3 refuses.
+    "sumy": [["sumy==0.13.0", "rouge-score==0.1.2"]],  # for bench/summarization.py
     "artifex": [TORCH, ["pandas==2.3.3", "artifex==0.11.0"], BODY],
 }
 

@@ -28,6 +28,7 @@ BENCHMARKS = {
     "certified": ("certified.py", False),
     "many": ("many.py", True),
     "few": ("few.py", True),
+    "summarization": ("summarization.py", True),
     "rungs": ("rungs.py", False),
     "peers": ("peers.py", True),
 }

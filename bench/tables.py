@@ -31,6 +31,8 @@ NAMES = {
     "headlines_gold": "gold headlines",
     "llm_babe_bias": "BABE",
     "llm_imdb_gpt": "IMDB",
+    "legal_summarization": "legal summaries",
+    "qmsum_spans": "QMSum",
 }
 
 Row = dict[str, Any]
@@ -275,6 +277,19 @@ def few(results: list[Row]) -> list[str]:
     return drawn((*head, "one text, ms"), rows)
 
 
+def summarization(results: list[Row]) -> list[str]:
+    figures = ("rouge1", "rouge2", "rougeL")
+    rows = []
+    for row in results:
+        more = [percent(row[f"shoal_{figure}_more"]) if f"shoal_{figure}_more" in row else "" for figure in figures]
+        speed = number(row["texts_a_second"]) if row["texts_a_second"] else ""
+        about = [data(row), str(row["texts"]), row["budget"], row["system"]]
+        rows.append([*about, *(percent(row[figure]) for figure in figures), *more, speed])
+    head = ("data", "texts", "budget", "system", "ROUGE-1, %", "ROUGE-2, %", "ROUGE-L, %")
+    more = ("shoal's ROUGE-1 more, points", "ROUGE-2 more", "ROUGE-L more")
+    return drawn((*head, *more, "texts/s"), rows)
+
+
 def threshold_grid(results: list[Row]) -> list[str]:
     grids = list(dict.fromkeys(row["grid"] for row in results))
     found: dict[tuple[str, ...], dict[str, Row]] = {}
@@ -383,6 +398,7 @@ TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "distil": distil,
     "certified": certified,
     "few": few,
+    "summarization": summarization,
     "threshold_grid": threshold_grid,
     "inference": inference,
     "http": http,
