@@ -290,6 +290,25 @@ def summarization(results: list[Row]) -> list[str]:
     return drawn((*head, *more, "texts/s"), rows)
 
 
+def review(results: list[Row]) -> list[str]:
+    def seconds(value: Row) -> str:
+        return f"{value['value']:.2f} ({value['low']:.2f} to {value['high']:.2f})"
+
+    rows = [
+        [
+            row["specialist"],
+            row["format"],
+            f"{row['pages']} ({row['words']:,} words)",
+            f"{row['segments']:,}",
+            *(seconds(row[f"{part}_seconds"]) for part in ("read", "judge", "draw", "all", "command")),
+        ]
+        for row in results
+    ]
+    head = ("specialist", "format", "pages", "passages", "read, s", "judge, s", "draw, s", "all three, s", "command, s")
+    loads = [row["load"] for row in results]
+    return [*drawn(head, rows), "", f"Load average of the machine: {min(loads):.2f} to {max(loads):.2f}."]
+
+
 def threshold_grid(results: list[Row]) -> list[str]:
     grids = list(dict.fromkeys(row["grid"] for row in results))
     found: dict[tuple[str, ...], dict[str, Row]] = {}
@@ -399,6 +418,7 @@ TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "certified": certified,
     "few": few,
     "summarization": summarization,
+    "review": review,
     "threshold_grid": threshold_grid,
     "inference": inference,
     "http": http,

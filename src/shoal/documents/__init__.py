@@ -1,0 +1,7 @@
+"""Whole documents: text, Markdown, HTML, PDF and DOCX as plain text with sections, segments and offsets."""
+
+from shoal.documents.document import Block, Document, Segment
+from shoal.documents.outline import LONGEST
+from shoal.documents.reading import SUFFIXES, parse, read
+
+__all__ = ["LONGEST", "SUFFIXES", "Block", "Document", "Segment", "parse", "read"]
