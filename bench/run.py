@@ -30,6 +30,7 @@ BENCHMARKS = {
     "few": ("few.py", True),
     "summarization": ("summarization.py", True),
     "rungs": ("rungs.py", False),
+    "tagging": ("tagging.py", True),
     "peers": ("peers.py", True),
 }
 

@@ -58,7 +58,7 @@ def main() -> None:
 
 def source(name: str) -> str:
     """The result file behind a table."""
-    return {"readme": "cascade_recorded"}.get(name, name)
+    return {"readme": "cascade_recorded", "tagging_promises": "tagging"}.get(name, name)
 
 
 def table(name: str, measured: dict[str, Any]) -> str:
@@ -408,6 +408,37 @@ def _estimate(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"value", "low", "high"}
 
 
+def tagging(results: list[Row]) -> list[str]:
+    systems = [row for row in results if row["system"] != "promises"]
+    head = ["", *(row["system"] for row in systems)]
+    figures = {
+        "F1, strict, %": lambda row: percent(row["strict_f1"]),
+        "precision, strict, %": lambda row: percent(row["strict_precision"]),
+        "recall, strict, %": lambda row: percent(row["strict_recall"]),
+        "F1, partial, %": lambda row: percent(row["partial_f1"]),
+        "recall of structured types, strict, %": lambda row: percent(row["strict_structured_recall"]),
+        "recall of structured types, partial, %": lambda row: percent(row["partial_structured_recall"]),
+        "texts/s": lambda row: number(row["docs_per_second"]),
+    }
+    rows = [[name, *(figure(row) for row in systems)] for name, figure in figures.items()]
+    for kind, found in systems[0]["strict_by_type"].items():
+        if found["reference"]:
+            named = f"recall of {kind} ({found['reference']})"
+            counts = ([row[f"{way}_by_type"][kind] for way in ("strict", "partial")] for row in systems)
+            shown = (" / ".join(percent(each["hits"] / each["reference"], 0) for each in both) for both in counts)
+            rows.append([f"{named}, strict / partial, %", *shown])
+    return drawn(head, rows)
+
+
+def tagging_promises(results: list[Row]) -> list[str]:
+    (found,) = (row for row in results if row["system"] == "promises")
+    rows = [
+        [each["type"], str(each["texts"]), f"{100 * each['risk']:.0f}", percent(each["made"]), percent(each["broken"])]
+        for each in found["tried"]
+    ]
+    return drawn(("type", "texts that hold one", "allowed, %", "promised, % of draws", "broken, % of draws"), rows)
+
+
 TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "rungs": rungs,
     "guarantee": guarantee,
@@ -423,6 +454,8 @@ TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "inference": inference,
     "http": http,
     "peers": peers,
+    "tagging": tagging,
+    "tagging_promises": tagging_promises,
 }
 
 

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.models.encoder import _GROUP, _RUN_TOKENS, EncoderScorer, _groups
+from shoal.models.encoder import EncoderScorer
+from shoal.models.graph import _GROUP, _RUN_TOKENS, _groups
 
 
 def cost(lengths: list[int], groups: list[tuple[int, int]]) -> int:

@@ -3,30 +3,21 @@
 The graph takes `input_ids` and `attention_mask` (and `token_type_ids` if it asks for them) and gives pooled, normalised
 embeddings [n, d]; the head is one matrix.
 """
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportMissingTypeStubs=false
-# onnxruntime ships no types.
+# pyright: reportUnknownMemberType=false
+# tokenizers ships types for a part of its interface.
 
 import copy
-import os
-import shutil
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shoal.models import graph
 from shoal.models.scorer import Logits
 
-# onnxruntime's published builds (from 1.29, on Linux too) tell their maker which models run, unless this is set before
-# they are loaded. What runs here is nobody else's business.
-os.putenv("ORT_DISABLE_TELEMETRY", "1")
-
-_GROUP = 8  # most texts that run together: larger groups leave a core's cache
-_RUN_TOKENS = 12  # what one run costs beside its tokens, in tokens: measured for six layers of width 384 in int8
 _CHARACTERS_A_TOKEN = 32  # what lies further back than this many characters a token is not looked at
 
 
@@ -38,10 +29,8 @@ class _Settings(msgspec.Struct, frozen=True):
 class EncoderScorer:
     """Serves an exported encoder with its head.
 
-    Each run uses one thread, and groups of texts run side by side: that is faster in bulk than one run on all cores,
-    and does not collapse when another process keeps a core busy. An int8 graph with dynamic quantisation scales
-    activations by the batch, so that its logits depend slightly on which texts run together; those of a float32 graph
-    differ in rounding only.
+    An int8 graph with dynamic quantisation scales activations by the batch, so that its logits depend slightly on which
+    texts run together (`graph.Graph`); those of a float32 graph differ in rounding only.
 
     Args:
         tokenizer_json: a Hugging Face `tokenizer.json`, as bytes or where it lies.
@@ -66,35 +55,22 @@ class EncoderScorer:
         windows: int = 1,
         threads: int | None = None,
     ) -> None:
-        import onnxruntime
         from tokenizers import Tokenizer
 
-        onnxruntime.disable_telemetry_events()  # for a program that had loaded it before us
         self.weight = np.ascontiguousarray(weight, dtype=np.float32)
         self.bias = np.ascontiguousarray(bias, dtype=np.float32)
         self.max_tokens = max_tokens
         self.windows = windows
-        self.threads = threads or os.cpu_count() or 1
         self._tokenizer_json = tokenizer_json
-        self._onnx = onnx
-        self._tokenizer = Tokenizer.from_str(_content(tokenizer_json).decode())
+        self._tokenizer = Tokenizer.from_str(graph.content(tokenizer_json).decode())
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session: Any = onnxruntime.InferenceSession(
-            str(onnx) if isinstance(onnx, Path) else onnx, options, providers=["CPUExecutionProvider"]
-        )
-        # Its threads are started on first use and stay; a pool for each batch would start them again and again.
-        self._pool = ThreadPoolExecutor(self.threads, "shoal-encoder") if self.threads > 1 else None
-        self._inputs = {each.name for each in self._session.get_inputs()}
+        self._graph = graph.Graph(onnx, threads)
 
     @property
     def size_bytes(self) -> int:
         """Bytes of the graph, the tokenizer and the head."""
-        return _size(self._onnx) + _size(self._tokenizer_json) + self.weight.nbytes + self.bias.nbytes
+        return graph.size(self._graph.onnx) + graph.size(self._tokenizer_json) + self.weight.nbytes + self.bias.nbytes
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Pooled embeddings [n, d] of the texts, before the head."""
@@ -102,15 +78,7 @@ class EncoderScorer:
             return np.empty((0, len(self.weight)), np.float32)
         pieces = self._pieces(texts)
         ids = [piece for each in pieces for piece in each]
-        order = np.argsort([-len(each) for each in ids], kind="stable")
-        ids = [ids[row] for row in order]
-        groups = [ids[start:end] for start, end in _groups(list(map(len, ids)))]
-        if self._pool is None or len(groups) == 1:
-            parts = [self._run(group) for group in groups]
-        else:
-            parts = list(self._pool.map(self._run, groups))
-        embeddings = np.empty((len(ids), parts[0].shape[1]), np.float32)
-        embeddings[order] = np.concatenate(parts)
+        embeddings = np.stack(self._graph.run(ids))
         return embeddings if len(ids) == len(texts) else _averaged(embeddings, pieces)
 
     def exceeding(self, texts: Sequence[str]) -> NDArray[np.bool_]:
@@ -145,8 +113,8 @@ class EncoderScorer:
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json, encoder.onnx, head.npz and encoder.json."""
-        _copy(self._tokenizer_json, folder / "tokenizer.json")
-        _copy(self._onnx, folder / "encoder.onnx")
+        graph.copy(self._tokenizer_json, folder / "tokenizer.json")
+        graph.copy(self._graph.onnx, folder / "encoder.onnx")
         np.savez(folder / "head.npz", weight=self.weight, bias=self.bias)
         (folder / "encoder.json").write_bytes(msgspec.json.encode(_Settings(self.max_tokens, self.windows)))
 
@@ -176,17 +144,6 @@ class EncoderScorer:
             [encoding.ids, *(rest.ids for rest in encoding.overflowing[: self.windows - 1])] for encoding in encodings
         ]
 
-    def _run(self, ids: list[list[int]]) -> NDArray[np.float32]:
-        """Embeddings of one group, padded to its longest text."""
-        width = max(map(len, ids))
-        tokens = np.zeros((len(ids), width), np.int64)
-        mask = np.zeros((len(ids), width), np.int64)
-        for row, each in enumerate(ids):
-            tokens[row, : len(each)] = each
-            mask[row, : len(each)] = 1
-        feed = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(tokens)}
-        return self._session.run(None, {name: feed[name] for name in self._inputs})[0]
-
 
 def _averaged(embeddings: NDArray[np.float32], pieces: list[list[list[int]]]) -> NDArray[np.float32]:
     """Means over the passes of each text, weighted by their tokens."""
@@ -195,34 +152,3 @@ def _averaged(embeddings: NDArray[np.float32], pieces: list[list[list[int]]]) ->
     starts = np.cumsum([0, *counts[:-1]])
     totals = np.add.reduceat(weights, starts)
     return (np.add.reduceat(embeddings * weights[:, None], starts) / totals[:, None]).astype(np.float32)
-
-
-def _groups(lengths: list[int]) -> list[tuple[int, int]]:
-    """Cut texts of these lengths, falling, into groups (start, end) of the least cost, padding and runs together."""
-    cost, start_of = [0], [0]
-    for end in range(1, len(lengths) + 1):
-        starts = range(max(0, end - _GROUP), end)
-        best = min((cost[start] + _RUN_TOKENS + (end - start) * lengths[start], start) for start in starts)
-        cost.append(best[0])
-        start_of.append(best[1])
-    groups: list[tuple[int, int]] = []
-    end = len(lengths)
-    while end:
-        groups.append((start_of[end], end))
-        end = start_of[end]
-    return groups[::-1]
-
-
-def _content(source: bytes | Path) -> bytes:
-    return source if isinstance(source, bytes) else source.read_bytes()
-
-
-def _size(source: bytes | Path) -> int:
-    return len(source) if isinstance(source, bytes) else source.stat().st_size
-
-
-def _copy(source: bytes | Path, target: Path) -> None:
-    if isinstance(source, bytes):
-        target.write_bytes(source)
-    else:
-        shutil.copyfile(source, target)

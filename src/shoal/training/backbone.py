@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from shoal.errors import EnvironmentProblem, InputError
 
-Pooling = Literal["mean", "cls"]
+Pooling = Literal["mean", "cls", "none"]  # "none": a vector a token, for tagging
 
 RECIPES = ("auto", "tfidf", "static", "encoder", "finetune")  # every other value of `backbone` names an encoder
 _EXTRA = ("cleanlab", "onnx", "scipy", "sklearn", "torch", "transformers")

@@ -1,4 +1,4 @@
-"""A pretrained encoder as a torch module: token numbers in, one unit vector a text out; batches of like length."""
+"""A pretrained encoder as a torch module: token numbers in, one unit vector a text out, or one vector a token."""
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # transformers builds its models at run time, their types are not known.
 
@@ -24,7 +24,8 @@ class Body(nn.Module):
 
     Args:
         encoder: gives `last_hidden_state` and `hidden_states` [n, t, w].
-        pooling: of the last layer: "mean" over the tokens of the text, or "cls", its first token.
+        pooling: of the last layer: "mean" over the tokens of the text, or "cls", its first token. "none" leaves the
+            last layer as it is: a vector for each token, neither pooled nor normalised.
         middle: also pool the layer in the middle, by mean, and put it behind the last (d = 2w instead of w): a frozen
             last layer has lost some of what the words themselves say.
     """
@@ -36,11 +37,13 @@ class Body(nn.Module):
         self.middle = middle
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Embeddings [n, d] of token numbers [n, t]; the mask is 1 on tokens, 0 on padding."""
+        """Embeddings [n, d] (unpooled [n, t, w]) of token numbers [n, t]; the mask is 1 on tokens, 0 on padding."""
         given = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=self.middle, return_dict=True
         )
         last = given.last_hidden_state
+        if self.pooling == "none":
+            return last
         pooled = [last[:, 0] if self.pooling == "cls" else _mean(last, attention_mask)]
         if self.middle:
             pooled.append(_mean(given.hidden_states[len(given.hidden_states) // 2], attention_mask))
@@ -52,8 +55,10 @@ def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
     return (hidden * weights).sum(1) / weights.sum(1)
 
 
-def open_body(backbone: Backbone, *, middle: bool = False) -> Body:
+def open_body(backbone: Backbone, *, middle: bool = False, pooling: Pooling | None = None) -> Body:
     """Load the weights, in float32; code that comes with a model is never run.
+
+    `pooling` takes the place of the encoder's own.
 
     Raises:
         InputError: transformers cannot build this model from its folder.
@@ -80,7 +85,7 @@ def open_body(backbone: Backbone, *, middle: bool = False) -> Body:
             f"backbone {backbone.name!r}: {backbone.folder / WEIGHTS} lacks {len(missing)} of the encoder's weights, "
             f"{missing[0]} among them. Fetch the encoder again, or give another."
         )
-    return Body(encoder, backbone.pooling, middle=middle).eval()
+    return Body(encoder, pooling or backbone.pooling, middle=middle).eval()
 
 
 def layers(body: Body) -> list[nn.Module]:

@@ -30,11 +30,15 @@ _TIMED_ROWS = 256
 
 
 def to_onnx(body: Body) -> bytes:
-    """Export the body as an ONNX graph: input_ids, attention_mask [n, t] -> embedding [n, d] in float32."""
+    """Export the body as an ONNX graph: input_ids, attention_mask [n, t] -> embedding [n, d] in float32.
+
+    Of a body without pooling the output is [n, t, w].
+    """
     ids = torch.ones((2, 8), dtype=torch.long)
     mask = torch.ones_like(ids)
     mask[1, 5:] = 0
     axes = {0: "texts", 1: "tokens"}
+    given = axes if body.pooling == "none" else {0: "texts"}
     with tempfile.TemporaryDirectory(prefix="shoal-") as scratch, warnings.catch_warnings():
         # The exporter that traces (dynamo=False) warns that it is the older one; the newer needs onnxscript and took
         # no advantage here. The tracer's other warnings are about branches on constants.
@@ -46,7 +50,7 @@ def to_onnx(body: Body) -> bytes:
             str(path),
             input_names=["input_ids", "attention_mask"],
             output_names=["embedding"],
-            dynamic_axes={"input_ids": axes, "attention_mask": axes, "embedding": {0: "texts"}},
+            dynamic_axes={"input_ids": axes, "attention_mask": axes, "embedding": given},
             opset_version=_OPSET,
             dynamo=False,
         )

@@ -122,15 +122,15 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = _Network(open_body(backbone), head).train()
-        batches = list(_batches(ids, np.random.default_rng([seed, 0])))
+        batches = list(batches_of(ids, np.random.default_rng([seed, 0])))
         reduced, seconds = _faster(network, ids, wanted, batches)
         left = budget_seconds - (time.monotonic() - began)
         if seconds > left:
             raise Unaffordable(f"one pass over the texts takes about {seconds:.0f} s, {max(left, 0):.0f} s are left")
-        optimizer = _optimizer(network, backbone)
+        optimizer = layered(network.body, network.head)
         steps, step, share = epochs * len(batches), 0, 0.0
         plan = itertools.chain(
-            batches, *(_batches(ids, np.random.default_rng([seed, epoch])) for epoch in range(1, epochs))
+            batches, *(batches_of(ids, np.random.default_rng([seed, epoch])) for epoch in range(1, epochs))
         )
         for step, rows in enumerate(plan):
             share = max(step / steps, (time.monotonic() - began) / budget_seconds)
@@ -167,7 +167,9 @@ def merged(one: Tuned, other: Tuned) -> Tuned:
     return Tuned(body, head, {**other.details, "merged": True})
 
 
-def _batches(ids: Sequence[Sequence[int]], random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+def batches_of(
+    ids: Sequence[Sequence[int]], random: np.random.Generator, size: int = _BATCH
+) -> Iterator[NDArray[np.int64]]:
     """One pass in random order: rows of like length together, so that little is spent on padding."""
     order = random.permutation(len(ids))
     lengths = np.array([len(each) for each in ids])
@@ -175,31 +177,34 @@ def _batches(ids: Sequence[Sequence[int]], random: np.random.Generator) -> Itera
     for start in range(0, len(order), _BUCKET):
         bucket = order[start : start + _BUCKET]
         bucket = bucket[np.argsort(lengths[bucket], kind="stable")]
-        cut += [bucket[at : at + _BATCH] for at in range(0, len(bucket), _BATCH)]
+        cut += [bucket[at : at + size] for at in range(0, len(bucket), size)]
     for at in random.permutation(len(cut)):
         yield cut[at]
 
 
-def _optimizer(network: _Network, backbone: Backbone) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter 2019); the deeper a layer, the smaller its steps (Howard & Ruder 2018)."""
+def layered(body: Body, head: nn.Module, rate: float = _RATE, head_rate: float = _HEAD_RATE) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov & Hutter 2019); the deeper a layer, the smaller its steps (Howard & Ruder 2018).
+
+    Each group's "full" is its rate before warm-up and descent.
+    """
     groups: list[dict[str, Any]] = []
-    for parameters, rate in _by_depth(network):
+    for parameters, each in _by_depth(body, head, rate, head_rate):
         for decayed in (True, False):  # gains and biases are left alone
-            chosen = [each for each in parameters if (each.ndim > 1) == decayed]
+            chosen = [one for one in parameters if (one.ndim > 1) == decayed]
             if chosen:
-                groups.append({"params": chosen, "lr": rate, "full": rate, "weight_decay": _WEIGHT_DECAY * decayed})
+                groups.append({"params": chosen, "lr": each, "full": each, "weight_decay": _WEIGHT_DECAY * decayed})
     return torch.optim.AdamW(groups, fused=True)
 
 
-def _by_depth(network: _Network) -> Iterator[tuple[list[nn.Parameter], float]]:
+def _by_depth(body: Body, head: nn.Module, top: float, head_rate: float) -> Iterator[tuple[list[nn.Parameter], float]]:
     """Parameters with their learning rate: the head, each layer from the top, what lies under the layers."""
-    yield list(network.head.parameters()), _HEAD_RATE
-    encoder = network.body.encoder
-    stack = layers(network.body)
+    yield list(head.parameters()), head_rate
+    encoder = body.encoder
+    stack = layers(body)
     inside = {id(each) for layer in stack for each in layer.parameters()}
     for above, layer in enumerate(reversed(stack)):
-        yield list(layer.parameters()), _RATE * _LAYER_DECAY**above
-    yield [each for each in encoder.parameters() if id(each) not in inside], _RATE * _LAYER_DECAY ** len(stack)
+        yield list(layer.parameters()), top * _LAYER_DECAY**above
+    yield [each for each in encoder.parameters() if id(each) not in inside], top * _LAYER_DECAY ** len(stack)
 
 
 def _step(

@@ -1,0 +1,274 @@
+"""Rows with spans in, a trained, calibrated, certified and measured tagger out: each step returns a value."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shoal.calibration import certify, fit_temperature, grid
+from shoal.calibration.platt import Platt
+from shoal.calibration.recall import certify_recall
+from shoal.data import Dataset
+from shoal.errors import DataError, EnvironmentProblem, InputError
+from shoal.evaluation.tagging import evaluate
+from shoal.meter import EnergyMeter
+from shoal.models import bio
+from shoal.models.tagger import RuleUse, Tagger
+from shoal.models.tokens import TokenScorer
+from shoal.privacy import DEFAULT_REGIONS, KINDS, Rules
+from shoal.tasks import Span, Tagging
+from shoal.training import requirements
+from shoal.training.backbone import Backbone, require_extra, resolve
+from shoal.training.body import Body, padded
+from shoal.training.export import to_int8, to_onnx
+from shoal.training.progress import Progress, silent
+from shoal.training.tagging_choice import (
+    holding,
+    mapped,
+    measured,
+    micro_f1,
+    span_chance,
+    sure,
+    thresholds,
+    with_rules,
+)
+from shoal.training.tokens import Tuned, Unaffordable, fit, passes_of
+
+_PARITY_ROWS = 100
+_LARGEST_DIFFERENCE = 1e-3  # of a hidden state's element, of size one; float32 rounding gives about 1e-6
+_MARGIN = 0.005  # int8 may lose half a point of F1 at most
+_TIMED_ROWS = 256
+_HALF = 0.5
+
+Spanned = Sequence[Sequence[Span]]
+Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+
+
+def train(
+    dataset: Dataset,
+    *,
+    name: str = "tagger",
+    risk: float | None = 0.05,
+    confidence: float = 0.95,
+    budget_seconds: float = 600,
+    seed: int = 0,
+    backbone: str = "auto",
+    rules: bool = True,
+    regions: Sequence[str] = DEFAULT_REGIONS,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+) -> Tagger:
+    """Tune an encoder on labelled spans, put rules beside it, export, calibrate, certify and measure.
+
+    Args:
+        dataset: rows with spans, each in train, dev, calibration or test (`shoal.data.split`).
+        name: of the tagger.
+        risk: for each type: of the texts that hold one, at most this share may have one missed. And of the whole
+            answers that are accepted at most this share may be wrong. None asks for no promise.
+        confidence: of each promise, over draws of the calibration rows; each holds by itself.
+        budget_seconds: for tuning; export, calibration and evaluation come on top, usually some seconds.
+        seed: of everything random.
+        backbone: "auto" for the packaged encoder, a folder, or a hub name.
+        rules: whether rules for structured identifiers are put beside the model where dev likes them; needs the 'pii'
+            extra where a type of the task has a rule.
+        regions: countries (ISO 3166) whose national phone numbers the rules know.
+        progress: called as progress(stage, done, total).
+        cache: not used: nothing of one tagger is of use to the next.
+
+    Raises:
+        InputError: an argument or the data cannot be used; DataError names the type.
+        EnvironmentProblem: the 'train' or the 'pii' extra is missing, or the encoder cannot be had.
+    """
+    requirements.check_promise(risk, confidence)
+    require_extra()
+    task = Tagging(types=dataset.labels)
+    kinds = mapped(KINDS, task.types) if rules else {}
+    _check(dataset, kinds)
+    began = time.monotonic()
+    encoder = resolve(backbone)
+    train_rows, dev = _spanned(dataset.part("train")), _spanned(dataset.part("dev"))
+    with EnergyMeter() as meter:
+        finder = Rules(list(kinds), regions) if kinds else None  # before the long part: the extra may be missing
+        passes = passes_of(encoder, *train_rows, task.types)
+        try:
+            tuned = fit(
+                encoder,
+                passes,
+                len(task.types),
+                seed=seed,
+                budget_seconds=budget_seconds,
+                progress=progress or silent,
+            )
+        except Unaffordable as error:
+            raise InputError(f"budget_seconds is {budget_seconds:g}: {error}. Give more, or fewer rows.") from error
+        tagger, exported = _exported(name, task, encoder, tuned, dev)
+        uses = [] if finder is None else _measured(finder, kinds, train_rows, dev)
+        tagger, told = with_rules(replace(tagger, regions=tuple(regions)), uses, *dev)
+        tagger, scores, right = _fitted(tagger, dev, risk)
+        if risk is not None:
+            tagger = _certified(tagger, _spanned(dataset.part("calibration")), scores, right, risk, 1 - confidence)
+    tagger = replace(
+        tagger,
+        provenance={
+            "data_hash": dataset.hash,
+            "rows": dataset.split_counts(),
+            "seed": seed,
+            "recipe": {"backbone": backbone, "final": "tagger"},
+            "encoder": {"name": encoder.name, "sha256": encoder.sha256},
+            "tagger": {**tuned.details, **exported, "rules": told, "passes": len(passes.ids)},
+            "budget_seconds": budget_seconds,
+            "training_seconds": round(time.monotonic() - began, 2),
+            "training_joules": round(meter.joules, 1),
+            "energy_source": meter.description,
+            "libraries": requirements.libraries(),
+        },
+    )
+    return replace(tagger, report=evaluate(tagger, dataset, seed=seed).as_dict())
+
+
+def _check(dataset: Dataset, kinds: dict[str, str]) -> None:
+    """Refuse what cannot be learnt or measured."""
+    taught = dataset.part("train").counts()
+    for name in dataset.labels:
+        if not taught[name] and name not in kinds.values():
+            raise DataError(
+                f"type {name!r} has no span in the train rows ({dataset.counts()[name]} in all rows), and there is no "
+                "rule for it: give train rows that hold one, or leave the type out."
+            )
+    for part in ("train", "dev", "test"):
+        if not sum(dataset.part(part).counts().values()):
+            raise DataError(
+                f"the {part} rows ({len(dataset.part(part))}) hold no span; a tagger needs some in train, dev and test."
+            )
+
+
+def _spanned(part: Dataset) -> tuple[list[str], list[tuple[Span, ...]]]:
+    """Texts and their reference spans."""
+    return part.texts, [cast("tuple[Span, ...]", row.target or ()) for row in part.rows]
+
+
+def _measured(
+    finder: Rules, kinds: dict[str, str], train_rows: tuple[list[str], Spanned], dev: tuple[list[str], Spanned]
+) -> list[RuleUse]:
+    return measured(finder, kinds, [*train_rows[0], *dev[0]], [*train_rows[1], *dev[1]])
+
+
+def _exported(
+    name: str, task: Tagging, backbone: Backbone, tuned: Tuned, dev: tuple[list[str], Spanned]
+) -> tuple[Tagger, dict[str, Any]]:
+    """Export, compare with torch, calibrate, and take int8 where dev says that it is as good and the clock faster."""
+    graph = to_onnx(tuned.body)
+    exact, small = (_served(backbone, each, tuned) for each in (graph, to_int8(graph)))
+    parity = _parity(tuned.body, exact, dev[0])
+    taggers = [_calibrated(name, task, scorer, dev) for scorer in (exact, small)]
+    f1 = [micro_f1(dev[1], [answer.spans for answer in tagger.predict(dev[0])], task.types) for tagger in taggers]
+    faster = _seconds(exact, dev[0]) / _seconds(small, dev[0])
+    faults = [
+        fault
+        for fault, true in (
+            ("it is not faster here", faster <= 1),
+            ("it loses more than half a point of F1 on dev", f1[1] < f1[0] - _MARGIN),
+        )
+        if true
+    ]
+    found: dict[str, Any] = {
+        "parity": parity,
+        "export": {
+            "precision": "fp32" if faults else "int8",
+            **({"int8_refused": "; ".join(faults)} if faults else {}),
+            "f1_difference": round(f1[1] - f1[0], 4),
+            "speedup": round(faster, 2),
+        },
+    }
+    return taggers[0 if faults else 1], found
+
+
+def _served(backbone: Backbone, graph: bytes, tuned: Tuned) -> TokenScorer:
+    return TokenScorer(
+        backbone.tokenizer_json, graph, tuned.weight, tuned.bias, tuned.written, max_tokens=backbone.max_tokens
+    )
+
+
+def _parity(body: Body, scorer: TokenScorer, texts: Sequence[str]) -> dict[str, float]:
+    """Compare the exported float32 encoder with the torch one on at most 100 texts.
+
+    Raises:
+        EnvironmentProblem: they differ: torch and onnxruntime of these versions do not fit each other.
+    """
+    sample = list(texts[:_PARITY_ROWS])
+    difference = 0.0
+    with torch.inference_mode():
+        for ids, exported in scorer.hidden(sample):
+            difference = max(difference, float(np.abs(exported - body(*padded([ids]))[0].numpy()).max()))
+    if difference > _LARGEST_DIFFERENCE:
+        raise EnvironmentProblem(
+            f"the exported model differs from the trained one (hidden states by {difference:.2g}): onnxruntime does "
+            f"not compute what torch {torch.__version__} exported. Install the versions of shoal's constraints.txt."
+        )
+    return {"largest_difference": difference, "rows": len(sample)}
+
+
+def _calibrated(name: str, task: Tagging, scorer: TokenScorer, dev: tuple[list[str], Spanned]) -> Tagger:
+    """Fit the temperature on the units of the dev texts, and what the chance of a span means."""
+    number = {kind: index for index, kind in enumerate(task.types)}
+    read = scorer.read(dev[0])
+    wanted = [
+        bio.encode([(span.start, span.end, number[span.type]) for span in reference], each.starts, each.ends)
+        for each, reference in zip(read, dev[1], strict=True)
+    ]
+    temperature = fit_temperature(np.concatenate([each.logits for each in read]), np.concatenate(wanted))
+    plain = Tagger(name=name, task=task, scorer=scorer, temperature=temperature, thresholds=(_HALF,) * len(task.types))
+    return replace(plain, chance=span_chance(plain, *dev))
+
+
+def _fitted(tagger: Tagger, dev: tuple[list[str], Spanned], risk: float | None) -> tuple[Tagger, Floats, Bools]:
+    """Choose thresholds and fit the confidence in whole answers; with what `sure` says of the dev texts."""
+    tagged = tagger.tag(dev[0])
+    tagger = replace(tagger, thresholds=thresholds(tagger.task.types, tagged, dev[1], risk))
+    scores, right = sure(tagger, tagged, dev[1])
+    return replace(tagger, whole=Platt.fit(scores, right)), scores, right
+
+
+def _certified(
+    tagger: Tagger,
+    calibration: tuple[list[str], Spanned],
+    dev_scores: Floats,
+    dev_right: Bools,
+    risk: float,
+    delta: float,
+) -> Tagger:
+    """Test every type at the threshold that dev chose, and whole answers, on rows that chose nothing.
+
+    One threshold a type, so that what is answered, and with it the promise about whole answers, does not depend on
+    these rows; where a lower one would pass, the promise could be had by asking for a smaller risk.
+    """
+    texts, references = calibration
+    tagged = tagger.tag(texts)
+    promises = {
+        name: certify_recall(
+            holding(tagged, references, name), np.array([threshold]), what=name, risk=risk, delta=delta
+        )
+        for name, threshold in zip(tagger.task.types, tagger.thresholds, strict=True)
+    }
+    scores, right = sure(tagger, tagged, references)
+    full = np.array([bool(text.strip()) for text in texts], dtype=bool)
+    levels = grid(tagger.whole(dev_scores), dev_right, rows=len(texts), risk=risk, delta=delta)
+    whole = certify(tagger.whole(scores), right, full, risk=risk, delta=delta, grid=levels)
+    return replace(tagger, promises=promises, certificate=whole, threshold=whole.threshold)
+
+
+def _seconds(scorer: TokenScorer, texts: Sequence[str]) -> float:
+    """Time it three times and take the best."""
+    timed = list(texts[:_TIMED_ROWS])
+    taken: list[float] = []
+    for _ in range(3):
+        started = time.perf_counter()
+        scorer.read(timed)
+        taken.append(time.perf_counter() - started)
+    return min(taken)
