@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoal.documents import parse
-from shoal.errors import InputError
+from shoal.errors import InputError, LLMTimeout
+from shoal.llm import Completion, Endpoint
 from shoal.models import Model
 from shoal.report.review import review_html, review_markdown, review_summary
-from shoal.review import Review, decide, review, settle
-from shoal.tasks import Classification, Flag, Label, Labels, MultiLabel, Prediction, Score, Tagging, Task
+from shoal.review import Review, decide, review, second_opinion, settle
+from shoal.tasks import Classification, Flag, Label, Labels, MultiLabel, Prediction, Score, Tagging, Task, Usage
 
 TASK = MultiLabel(labels=("arbitration", "change", "licence"))
 ONE = Classification(labels=("arbitration", "change", "none"))
@@ -164,6 +165,36 @@ def test_what_others_say_of_doubts() -> None:
     assert (no.tally.found, no.tally.doubtful, no.tally.clear) == (3, 0, 1)
     assert settle(open_, {}, by="nobody") == open_
     assert "confirmed by gpt-4o" in review_markdown(yes)
+
+
+class Scripted(Endpoint):
+    """An endpoint whose answers are given; an exception among them is raised. No network is reached."""
+
+    def __init__(self, *answers: str | Exception) -> None:
+        super().__init__("large", "http://127.0.0.1:1/v1", "m")
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    async def _completion(self, path: str, request: dict[str, Any]) -> Completion:
+        self.asked.append(json.dumps(request))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return Completion(answer, Usage(100, 1), False, 25.0)
+
+
+async def test_a_larger_model_is_asked_about_each_doubt() -> None:
+    open_ = judged(text=TERMS + "\n2.4 Perhaps a change.\n\n2.5 Perhaps arbitration.")
+    assert len(open_.doubts) == 3
+    endpoint = Scripted("Yes.", '{"label": "no"}', LLMTimeout("too slow"))
+    said = await second_opinion(open_, endpoint, descriptions={"change": "they may alter terms"})
+    assert (said.answers, said.unanswered, said.reason) == ({0: True, 1: False}, 1, "too slow")
+    assert said.usage == Usage(200, 2)
+    assert ["kind: licence?" in endpoint.asked[0], "Perhaps a licence." in endpoint.asked[0]] == [True, True]
+    assert "change (they may alter terms)?" in endpoint.asked[1]
+    settled = settle(open_, said.answers, by="large")
+    assert [(one.label, one.by) for one in settled.findings if one.by == "large"] == [("licence", "large")]
+    assert [doubt.label for doubt in settled.doubts] == ["arbitration"]
 
 
 def test_what_cannot_be_reviewed() -> None:

@@ -3,6 +3,7 @@
 from shoal.review.decisions import NOTHING, Policy, decide, settle
 from shoal.review.findings import SEVERITIES, Doubt, Finding, Place, Review, Severity, Tally
 from shoal.review.review import review
+from shoal.review.second_opinion import SecondOpinion, second_opinion
 
 __all__ = [
     "NOTHING",
@@ -12,9 +13,11 @@ __all__ = [
     "Place",
     "Policy",
     "Review",
+    "SecondOpinion",
     "Severity",
     "Tally",
     "decide",
     "review",
+    "second_opinion",
     "settle",
 ]
