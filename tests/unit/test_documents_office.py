@@ -1,6 +1,7 @@
 """DOCX and PDF: written here, read back."""
 
 import io
+import random
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -137,6 +138,30 @@ def test_word_bombs_are_not_unpacked(tmp_path: Path) -> None:
         read(repacked(contract(tmp_path / "laughs.docx"), "word/document.xml", body.encode()))
 
 
+@pytest.mark.parametrize("part", ["word/document.xml", "word/numbering.xml", "word/styles.xml"])
+def test_damage_anywhere_in_a_word_file_is_read_over_or_told(tmp_path: Path, part: str) -> None:
+    whole = contract(tmp_path / "contract.docx")
+    with zipfile.ZipFile(whole) as archive:
+        content = archive.read(part)
+    drawn = random.Random(part)
+    for _ in range(20):
+        broken = damaged(content, drawn)
+        try:
+            read(repacked(contract(tmp_path / "broken.docx"), part, broken))
+        except InputError as error:
+            assert "broken.docx is damaged" in str(error)
+
+
+def damaged(content: bytes, drawn: random.Random) -> bytes:
+    """The same bytes with some of them changed, and a part cut out or doubled."""
+    changed = bytearray(content)
+    for _ in range(drawn.choice([1, 5, 40])):
+        changed[drawn.randrange(len(changed))] = drawn.randrange(256)
+    at, size = drawn.randrange(len(changed)), drawn.randrange(40)
+    changed[at : at + size] = changed[at : at + size] * drawn.randrange(3)
+    return bytes(changed)
+
+
 def pdf(path: Path, pages: Sequence[Sequence[str]]) -> Path:
     """Write a PDF by hand: Helvetica, one line of text under the other."""
     objects: list[bytes] = [
@@ -235,6 +260,13 @@ def test_encrypted_and_damaged_pdf(tmp_path: Path, capsys: pytest.CaptureFixture
     with pytest.raises(InputError, match=r"locked\.pdf is encrypted.*without a password"):
         read(tmp_path / "locked.pdf")
     content = whole.read_bytes()
+    drawn = random.Random(0)
+    for _ in range(60):
+        (tmp_path / "broken.pdf").write_bytes(damaged(content, drawn))
+        try:
+            read(tmp_path / "broken.pdf")
+        except InputError as error:
+            assert "broken.pdf" in str(error)
     for cut in (20, 400, 900, len(content) - 300):
         (tmp_path / "cut.pdf").write_bytes(content[:cut])
         try:
