@@ -41,10 +41,19 @@ def test_none_at_all() -> None:
     assert (certificate.rows, certificate.coverage) == (0, 0.0)
 
 
-def test_where_more_rows_would_not_help() -> None:
-    certificate = certify_recall(np.repeat([0.0, 1.0], [300, 700]), GRID, what="NAME", risk=0.1)
+@pytest.mark.parametrize(("missed", "rows"), [(300, 1000), (20, 40), (3, 5)])
+def test_where_more_rows_would_not_help(missed: int, rows: int) -> None:
+    certificate = certify_recall(np.repeat([0.0, 1.0], [missed, rows - missed]), GRID, what="NAME", risk=0.1)
     assert certificate.rows_needed is None
     assert "hardly help" in certificate.reason
+
+
+def test_the_fewer_were_missed_the_fewer_rows_it_takes() -> None:
+    found = [np.repeat([0.0, 1.0], [missed, 28 - missed]) for missed in range(3)]
+    more = [certify_recall(each, GRID, what="NAME", risk=0.1).rows_needed for each in found]
+    assert None not in more
+    assert more == sorted(more, key=lambda each: each or 0)
+    assert more[0] is not None and more[0] < 40
 
 
 @pytest.mark.parametrize("risk", [0.0, 1.0, -0.1])

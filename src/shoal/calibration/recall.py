@@ -84,19 +84,23 @@ def _missing(rows: int, missed: int, what: str, risk: float, delta: float) -> tu
     usual = rows_needed(risk, delta)
     assert usual is not None  # half the budget is far enough from the budget for every risk
     if rows < floor_rows(risk, delta):
-        seen = f"not certified: only {rows:,} calibration texts hold {what}"
+        seen = f"not certified: only {rows:,} calibration texts hold {what}, and one was missed in {missed:,}"
     else:
         seen = (
             f"not certified: of {rows:,} calibration texts that hold {what}, one was missed in {missed:,} where at "
             f"most {affordable(rows, risk, delta):,} may be"
         )
     observed = missed / max(rows, 1)
-    needed = usual if rows < usual else rows_needed(risk, delta, error=max(observed, risk / 2))
-    if needed is None or (rows >= usual and observed > _HOPELESS * risk):
+    too_many = missed > 0 and 1 - binomial_cdf(missed - 1, rows, risk) <= delta
+    if too_many or (rows >= usual and observed > _HOPELESS * risk):
         return None, (
-            f"{seen}. One is missed in {observed:.1%} and the promise allows {risk:.1%}: more calibration rows will "
-            "hardly help; more training rows that hold one, a rule, or a larger risk will"
+            f"{seen}. The promise allows {risk:.1%}: more calibration rows will hardly help; more training rows that "
+            "hold one, a rule, or a larger risk will"
         )
+    expected = (missed + 0.5) / (rows + 1)  # none missed in a few says little: half a miss is added to them
+    needed = rows_needed(risk, delta, error=expected) if expected < risk / 2 else usual
+    if needed is None or needed <= rows:
+        needed = rows_needed(risk, delta, error=max(observed, risk / 2)) or 2 * rows
     more = max(1, math.ceil(needed - rows))
     return more, (
         f"{seen}. A promise of at most {risk:.1%} needs about {needed:,} such texts: label about {more:,} more "
