@@ -14,7 +14,7 @@ from shoal.llm import Completion, Labelling
 from shoal.meter import Price
 from shoal.routing import Failure, Route
 from shoal.serving import Engine
-from shoal.tasks import Label, Usage
+from shoal.tasks import Classification, Label, Usage
 
 LABELS = ("bill", "refund")
 DOUBT = Label(label="refund", confidence=0.4, accepted=False, reason="below_threshold", tier="tfidf")
@@ -42,7 +42,7 @@ class Doubter:
 RESIDENT: Any = SimpleNamespace(
     name="intent",
     version="v1",
-    specialist=SimpleNamespace(task=SimpleNamespace(labels=LABELS)),
+    specialist=SimpleNamespace(task=Classification(labels=LABELS)),
     batcher=Doubter(),
 )
 

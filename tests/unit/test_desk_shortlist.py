@@ -9,12 +9,12 @@ from shoal.gateway import LLM, Desk, Plan
 from shoal.llm import Completion, ExampleIndex, Labelling
 from shoal.routing import LLMAnswer, Route
 from shoal.serving import Engine
-from shoal.tasks import Label, Score, Usage
+from shoal.tasks import Classification, Label, Score, Usage
 
 LABELS = ("bill", "leak", "move", "outage", "refund")
 ROWS = [(f"{label} message number {n}", label) for n in range(4) for label in LABELS]
 RESIDENT: Any = SimpleNamespace(
-    name="intent", version="v1", specialist=SimpleNamespace(task=SimpleNamespace(labels=LABELS))
+    name="intent", version="v1", specialist=SimpleNamespace(task=Classification(labels=LABELS))
 )
 
 

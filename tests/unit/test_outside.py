@@ -17,7 +17,7 @@ from shoal.models import Specialist, load
 from shoal.models.tier import Tier, View
 from shoal.report import evaluation_markdown, promise
 from shoal.tasks import Classification
-from shoal.training.train import _certified
+from shoal.training.classification import _certified
 
 LABELS = ("bill", "card", "none", "rate")
 NONE = 2

@@ -1,6 +1,7 @@
 """Scores to probabilities to guarantees. Pure numpy: no clock, network or disk."""
 
 from shoal.calibration.guarantee import Certificate, certify, certify_both
+from shoal.calibration.labelwise import Platt, best_threshold, certify_recall, fit_platt, sigmoid
 from shoal.calibration.outside import Outside
 from shoal.calibration.power import affordable, floor_rows, rows_needed
 from shoal.calibration.scope import Scope
@@ -11,15 +12,20 @@ __all__ = [
     "FIXED",
     "Certificate",
     "Outside",
+    "Platt",
     "Scope",
     "affordable",
+    "best_threshold",
     "certify",
     "certify_both",
+    "certify_recall",
     "energy",
+    "fit_platt",
     "fit_temperature",
     "floor_rows",
     "grid",
     "log_softmax",
     "rows_needed",
+    "sigmoid",
     "softmax",
 ]

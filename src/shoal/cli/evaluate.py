@@ -1,6 +1,5 @@
 """`shoal evaluate`: measure a specialist again, on its test rows or on others, and hold it against the gate."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -13,9 +12,9 @@ from shoal.errors import EnvironmentProblem, GateFailed, InputError, NotFoundErr
 if TYPE_CHECKING:
     from shoal.config import SpecialistConfig
     from shoal.data import Dataset
-    from shoal.evaluation import Report
+    from shoal.evaluation import Report, TaskReport
     from shoal.gate import Verdict
-    from shoal.models import Specialist
+    from shoal.models import Model
 
 _TARGET = "A model folder, or a specialist of the project (name, name@v2); its champion if no version is named."
 _AGAINST = "Another model to be no worse than: a folder or name@version; a specialist's champion if not given."
@@ -25,10 +24,10 @@ class _Question(NamedTuple):
     """Who is measured, on what, by which rules, and against whom."""
 
     place: str
-    specialist: "Specialist"
+    specialist: "Model"
     rows: "Dataset"
     config: "SpecialistConfig"
-    champion: "Specialist | None"
+    champion: "Model | None"
 
 
 def register(app: typer.Typer) -> None:
@@ -82,7 +81,7 @@ def _question(
     if Path(target).is_dir():
         if data is None:
             raise InputError(f"{target} is a model folder: name rows with labels to measure it on, by --data FILE.")
-        config = SpecialistConfig.model_construct(data=data)
+        config = SpecialistConfig.model_construct(data=data, task=specialist.task.kind)
     else:
         config = _table(target.partition("@")[0], project)
         champion = champion or _other_champion(target, project)
@@ -121,7 +120,7 @@ def _table(name: str, project: Path) -> "SpecialistConfig":
     return specialists[name]
 
 
-def _other_champion(target: str, project: Path) -> "Specialist | None":
+def _other_champion(target: str, project: Path) -> "Model | None":
     """Open the champion that this version would have to follow; None where it is the champion itself."""
     from shoal import config
     from shoal.registry import Registry
@@ -134,19 +133,23 @@ def _other_champion(target: str, project: Path) -> "Specialist | None":
     return open_specialist(name, project)
 
 
-def _answer(question: _Question) -> "tuple[Report, Verdict]":
-    from shoal.evaluation import evaluate
+def _answer(question: _Question) -> "tuple[Report | TaskReport, Verdict]":
+    import msgspec
+
+    from shoal.evaluation import evaluate_any
+    from shoal.tasks import Classification
 
     config, rows = question.config, question.rows
     suites = suites_of(config.behaviour)
+    task = question.specialist.task
     for suite in suites:
-        suite.check(question.specialist.task.labels)
-    named = replace(question.specialist, version=question.place.partition("@")[2] or None)
-    report = evaluate(named, rows, seed=config.seed, terms=config.slices.terms, suites=suites)
-    return report, judged(report, config.gate, named, question.champion, rows, config.slices.terms)
+        suite.check(task.labels if isinstance(task, Classification) else ())
+    report = evaluate_any(question.specialist, rows, seed=config.seed, terms=config.slices.terms, suites=suites)
+    report = msgspec.structs.replace(report, version=question.place.partition("@")[2] or None)
+    return report, judged(report, config.gate, question.specialist, question.champion, rows, config.slices.terms)
 
 
-def _write(folder: Path, report: "Report", verdict: "Verdict") -> None:
+def _write(folder: Path, report: "Report | TaskReport", verdict: "Verdict") -> None:
     import msgspec
 
     written = documents(report, verdict)

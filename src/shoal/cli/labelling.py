@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shoal.cli.progress import progress_bars
-from shoal.cli.project import PROJECT, open_specialist, read_rows, writable_cache
+from shoal.cli.project import PROJECT, open_classifier, read_rows, writable_cache
 from shoal.errors import EnvironmentProblem, InputError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def suspects(
     """
     from shoal.data.corrections import Suspect, as_csv
 
-    specialist = open_specialist(target, project)
+    specialist = open_classifier(target, project)
     found: list[dict[str, Any]] = list(specialist.report.get("suspicious", []))
     if any(not row.get("id") for row in found):
         raise InputError(f"{target} was trained by a shoal that did not note which rows look wrong; train it again.")
@@ -76,7 +76,7 @@ def next_texts(
 
     pool = data.read(texts, text=column, label=None).texts
     known = [text for file in labelled or () for text in data.read(file, text=column, label=None).texts]
-    model = open_specialist(specialist, project) if specialist else None
+    model = open_classifier(specialist, project) if specialist else None
     if specialist and not Path(specialist).is_dir():
         known += _own_texts(specialist, project)
     _refuse_taken(out)

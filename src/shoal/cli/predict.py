@@ -12,7 +12,7 @@ from shoal.cli.project import PROJECT, open_specialist
 from shoal.errors import EnvironmentProblem, InputError
 
 if TYPE_CHECKING:
-    from shoal.models import Specialist
+    from shoal.models import Model
 
 _CHUNK = 8192
 
@@ -75,7 +75,7 @@ def _lines(source: Iterable[bytes]) -> Iterator[str]:
             ) from error
 
 
-def _answers(specialist: "Specialist", texts: Sequence[str]) -> Iterator[str]:
+def _answers(specialist: "Model", texts: Sequence[str]) -> Iterator[str]:
     import msgspec
 
     for start in range(0, len(texts), _CHUNK):

@@ -8,17 +8,31 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from shoal.errors import NotFoundError
+from shoal.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
     from shoal.config import SpecialistConfig
     from shoal.data import Answers, Dataset
-    from shoal.models import Specialist
+    from shoal.models import Model, Specialist
 
 PROJECT = typer.Option("--project", help="The project's shoal.toml.")
 
 
-def open_specialist(target: str, project: Path) -> "Specialist":
+def open_classifier(target: str, project: Path) -> "Specialist":
+    """Open a specialist as `open_specialist` does, for what is done with classifications alone.
+
+    Raises:
+        InputError: it has another task.
+    """
+    from shoal.models import Specialist
+
+    found = open_specialist(target, project)
+    if not isinstance(found, Specialist):
+        raise InputError(f"{target} has the task {found.task.kind!r}; this is possible for a classification only.")
+    return found
+
+
+def open_specialist(target: str, project: Path) -> "Model":
     """Open a model folder, or the champion of the project's specialist of that name ("name@v2" for a version).
 
     Raises:
@@ -63,7 +77,7 @@ def read_source(config: "SpecialistConfig", *, quiet: bool = True) -> "Dataset |
     from shoal.data import usable
 
     read = _read(config)
-    if read is None or (config.labels and not any(row.label for row in read.rows)):
+    if read is None or (config.labels and not any(row.label or row.target is not None for row in read.rows)):
         return None
     rows = corrected(read, config.corrections, quiet=quiet)
     if config.teacher is None:
@@ -85,13 +99,15 @@ def unlabelled_texts(config: "SpecialistConfig") -> list[str]:
 
 def _read(config: "SpecialistConfig") -> "Dataset | None":
     from shoal import data
+    from shoal.data import COLUMN
 
     if config.data is None:
         return None
     return data.read(
         config.data,
         text=config.text,
-        label=config.label,
+        label=config.label or COLUMN[config.task],
+        task=config.task,
         split=config.split,
         group=config.group,
         time=config.time,

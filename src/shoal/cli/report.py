@@ -160,12 +160,16 @@ def _refuse_unknown(label: str, specialist: str | None, settings: "Project") -> 
     """Refuse a label that the specialist's champion does not know: most likely a slip of the hand."""
     from shoal.models import load
     from shoal.registry import Registry
+    from shoal.tasks import Classification
 
     registry = Registry(settings.registry)
     try:
-        labels = load(registry.path(registry.resolve(specialist or ""))).task.labels
+        task = load(registry.path(registry.resolve(specialist or ""))).task
     except InputError:
         return  # no specialist, or none that can be opened: nothing to compare with
+    if not isinstance(task, Classification):
+        return  # its answers are not one label
+    labels = task.labels
     if label not in labels:
         near = get_close_matches(label, labels, 3) or list(labels[:5])
         raise InputError(

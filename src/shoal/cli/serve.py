@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shoal.config import LLMConfig, Project, SpecialistConfig
     from shoal.gateway import LLM, Desk, Plan
     from shoal.llm import ExampleIndex
+    from shoal.serving import Resident
 
 _BACKLOG = 2048
 _DRAIN_S = 10
@@ -201,8 +202,7 @@ def _say(console: Console, desk: "Desk", listener: socket.socket) -> None:
         doubts = {"review": "wait for review", "none": "stay unanswered"}[route.fallback]
         if route.llm and route.barred is None:
             doubts = f"go to {route.llm}"
-        labels = len(resident.specialist.task.labels)
-        console.print(f"  shoal/{escape(resident.name)} {resident.version}: {labels} labels; doubts {doubts}")
+        console.print(f"  shoal/{escape(resident.name)} {resident.version}: {_asked(resident)}; doubts {doubts}")
         if not resident.certified:
             console.print(
                 f"  [yellow]warning:[/] {escape(resident.name)} keeps nothing: no certificate. Every text is a doubt; "
@@ -246,3 +246,13 @@ def _run(app: "ASGIApp", listener: socket.socket) -> None:
         backlog=_BACKLOG,
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _asked(resident: "Resident") -> str:
+    """Say in a few words what is asked of a specialist."""
+    task = resident.specialist.task
+    if task.kind == "classification":
+        return f"{len(task.labels)} labels"
+    if task.kind == "multilabel":
+        return f"any of {len(task.labels)} labels"
+    return task.kind

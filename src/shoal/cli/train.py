@@ -14,16 +14,16 @@ from shoal.cli import first
 from shoal.cli.first import First
 from shoal.cli.progress import progress_bars
 from shoal.cli.project import PROJECT, corrected, read_source, writable_cache
-from shoal.cli.verdicts import as_values, documents, judged, print_json, print_summary, suites_of
+from shoal.cli.verdicts import as_values, documents, headline, judged, print_json, print_summary, suites_of
 from shoal.errors import GateFailed, InputError, NotFoundError
 
 if TYPE_CHECKING:
     from shoal.behaviour import Suite
     from shoal.config import SpecialistConfig
     from shoal.data import Dataset
-    from shoal.evaluation import Report
+    from shoal.evaluation import Report, TaskReport
     from shoal.gate import Verdict
-    from shoal.models import Specialist
+    from shoal.models import Model
     from shoal.registry import Registry
 
 _BACKBONE = "With --data: auto, tfidf, static, encoder, finetune, a folder or a hub name of an encoder."
@@ -34,7 +34,7 @@ class _Trained(NamedTuple):
     """One specialist after its way through the gate; without a project there is no gate."""
 
     place: str
-    report: "Report"
+    report: "Report | TaskReport"
     documents: Path
     verdict: "Verdict | None" = None
 
@@ -48,6 +48,7 @@ def register(app: typer.Typer) -> None:
         project: Annotated[Path, PROJECT] = Path("shoal.toml"),
         data: Annotated[Path | None, typer.Option(help="Without a project: CSV, JSON Lines or Parquet.")] = None,
         out: Annotated[Path | None, typer.Option(help="With --data: the model folder to write.")] = None,
+        task: Annotated[str, typer.Option(help="With --data: classification, multilabel.")] = "classification",
         backbone: Annotated[str, typer.Option(help=_BACKBONE)] = "auto",
         risk: Annotated[float, typer.Option(help="With --data: promised share of wrong kept answers.")] = 0.05,
         confidence: Annotated[float, typer.Option(help="With --data: confidence of that promise.")] = 0.95,
@@ -65,6 +66,8 @@ def register(app: typer.Typer) -> None:
 
         Example: shoal train intent      or: shoal train --data intent.csv --out models/intent
         """
+        from shoal.data import COLUMN
+
         if data is None:
             if out is not None:
                 raise InputError("--out goes with --data FILE; a project's versions go into its registry.")
@@ -72,7 +75,10 @@ def register(app: typer.Typer) -> None:
             return
         if names or out is None:
             raise InputError("--data FILE trains one specialist into --out FOLDER; name both, and no specialist.")
+        if task not in COLUMN:
+            raise InputError(f"--task is {task!r}; it must be one of {', '.join(COLUMN)}.")
         options = {
+            "task": task,
             "backbone": backbone,
             "risk": risk,
             "confidence": confidence,
@@ -85,15 +91,22 @@ def register(app: typer.Typer) -> None:
 
 def _train_file(source: Path, corrections: Sequence[Path], out: Path, options: dict[str, Any], as_json: bool) -> None:
     from shoal import data, training
+    from shoal.evaluation import read_report
 
     if out.exists() and (out.is_file() or any(out.iterdir())):
         raise InputError(f"--out {out} is there already. Name a new folder, or remove that one first.")
-    dataset = corrected(data.read(source), corrections, quiet=False)
+    task = options["task"]
+    dataset = data.read(source, label=data.COLUMN[task], task=task)
+    if task == "classification":
+        dataset = corrected(dataset, corrections, quiet=False)
+    elif corrections or options.pop("out_of_scope") is not None:
+        raise InputError(f"--corrections and --out-of-scope are for a classification, not for --task {task}.")
     _warn(dataset)
     with progress_bars(out.name) as bars:
         specialist = training.train(dataset, name=out.name, progress=bars, cache=writable_cache(), **options)
-    specialist.save(out, documents=documents(_report(specialist), None))
-    _show([_Trained(str(out), _report(specialist), out)], as_json)
+    report = read_report(specialist.report)
+    specialist.save(out, documents=documents(report, None))
+    _show([_Trained(str(out), report, out)], as_json)
 
 
 def _train_project(path: Path, names: Sequence[str], as_json: bool) -> None:
@@ -132,6 +145,7 @@ def _train_one(
     registry: "Registry", name: str, config: "SpecialistConfig", suites: "Sequence[Suite]"
 ) -> _Trained | First:
     from shoal import data, training
+    from shoal.evaluation import read_report
 
     read = read_source(config, quiet=False)
     if read is None:
@@ -143,54 +157,49 @@ def _train_one(
     with progress_bars(name) as bars:
         specialist = training.train(
             replace(read, dataset=dataset) if isinstance(read, data.Answers) else dataset,
-            task=config.task,
+            **_options(config, suites),
             backbone=config.backbone,
             risk=config.guarantee.risk,
             confidence=config.guarantee.confidence,
             budget_seconds=config.budget_seconds,
             seed=config.seed,
             name=name,
-            never=tuple(config.never),
-            out_of_scope=config.out_of_scope,
-            descriptions=config.descriptions,
-            terms=config.slices.terms,
-            suites=suites,
             progress=bars,
             cache=writable_cache(),
         )
-    report = _report(specialist)
+    report = read_report(specialist.report)
     champion = _champion(registry, name)
     verdict = judged(report, config.gate, specialist, champion, dataset.part("test"), config.slices.terms)
     with tempfile.TemporaryDirectory(prefix="shoal-") as scratch:
         folder = Path(scratch) / name
         specialist.save(folder, documents=documents(report, verdict))
-        version = registry.publish(name, folder, report=_headline(report, verdict))
+        version = registry.publish(name, folder, report=headline(report, verdict))
     if verdict.passed:
         registry.promote(name, version.version)
     return _Trained(f"{name} {version.version}", report, registry.path(version), verdict)
 
 
-def _champion(registry: "Registry", name: str) -> "Specialist | None":
+def _options(config: "SpecialistConfig", suites: "Sequence[Suite]") -> dict[str, Any]:
+    """Give the arguments of `train` that belong to the task."""
+    if config.task == "multilabel":
+        return {"task": config.task, "labels": config.labels}
+    return {
+        "task": config.task,
+        "never": tuple(config.never),
+        "out_of_scope": config.out_of_scope,
+        "descriptions": config.descriptions,
+        "terms": config.slices.terms,
+        "suites": suites,
+    }
+
+
+def _champion(registry: "Registry", name: str) -> "Model | None":
     """Open the version that serves now, if there is one."""
     from shoal.models import load
 
     if name not in registry.names() or "champion" not in registry.aliases(name):
         return None
     return load(registry.path(registry.resolve(name)))
-
-
-def _report(specialist: "Specialist") -> "Report":
-    from shoal.evaluation import Report
-
-    return Report.from_dict(dict(specialist.report))
-
-
-def _headline(report: "Report", verdict: "Verdict") -> dict[str, Any]:
-    return {
-        "accuracy": round(report.metrics.accuracy.value, 4),
-        "coverage": round(report.accepted.coverage.value, 4),
-        "gate": "passed" if verdict.passed else "failed",
-    }
 
 
 def _warn(dataset: "Dataset") -> None:
@@ -210,6 +219,8 @@ def _show(done: Sequence[_Trained | First], as_json: bool) -> None:
     if as_json:
         print_json([first.as_values(one) if isinstance(one, First) else _values(one) for one in done])
         return
+    from shoal.evaluation import Report
+
     console = Console(highlight=False, soft_wrap=True)
     for one in done:
         if isinstance(one, First):
@@ -217,7 +228,7 @@ def _show(done: Sequence[_Trained | First], as_json: bool) -> None:
             continue
         print_summary(one.place, one.report, one.verdict)
         console.print(f"  [dim]report: {escape(str(one.documents / 'report.html'))}[/]")
-        if one.report.suspicious:
+        if isinstance(one.report, Report) and one.report.suspicious:
             target = one.place.replace(" ", "@") if one.verdict else one.place
             console.print(
                 f"  [dim]{len(one.report.suspicious):,} training labels look wrong; to decide on them: "

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from shoal.config.lines import Path as KeyPath
 from shoal.config.reading import Mistake, nearest, read, table
 from shoal.config.schema import SPLIT_FILES, SUITES, Project
+from shoal.tasks import MAX_LABELS, TaskKind
 
 FILE_NAME = "shoal.toml"
 _DATA, _LABELS = 'data = "data/intent.csv"', 'labels = ["refund", "delivery"]'
 NOT_AN_LLM = ("review", "none")
+_OF_A_CLASSIFICATION = ("never", "out_of_scope", "teacher", "unlabelled", "behaviour", "slices", "corrections")
+_RULES_OF_A_CLASSIFICATION = ("accuracy", "macro_f1", "slice_accuracy", "slice_gap", "max_slice_regression")
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
@@ -51,6 +54,7 @@ def _references(raw: Mapping[str, Any], root: Path) -> Iterator[Mistake]:
         yield from _strangers(key, specialist)
         yield from _suites(key, specialist.get("behaviour"), root)
         yield from _slice_rules(key, specialist)
+        yield from _unfit(key, specialist)
         columns = {column: specialist.get(column, column) for column in ("text", "label")}
         if columns["text"] == columns["label"]:
             here, other = ("label", "texts") if "label" in specialist else ("text", "labels")
@@ -75,6 +79,26 @@ def _slice_rules(key: KeyPath, specialist: Mapping[str, Any]) -> Iterator[Mistak
         for rule in ("slice_accuracy", "slice_gap"):
             if rule in table(specialist.get("gate")):
                 yield (*key, "gate", rule), 'asks about slices, and there are none; add slices = { columns = ["..."] }'
+
+
+def _unfit(key: KeyPath, specialist: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Find keys that are of use to another task alone."""
+    task = specialist.get("task", "classification")
+    if task == "classification":
+        labels = specialist.get("labels")
+        if isinstance(labels, list) and len(cast(list[object], labels)) == 1:
+            yield (*key, "labels"), f"got {labels!r}, must be an array of 2 to {MAX_LABELS:,} labels"
+        strange = [("gate", rule) for rule in ("figures", "part_recall") if rule in table(specialist.get("gate"))]
+    elif task not in get_args(TaskKind):
+        return  # pydantic's to refuse
+    else:
+        strange = [(name,) for name in _OF_A_CLASSIFICATION if name in specialist]
+        gate = table(specialist.get("gate"))
+        strange += [("gate", rule) for rule in _RULES_OF_A_CLASSIFICATION if rule in gate]
+    for name in strange:
+        remedy = "; ask for figures of its report, such as gate = { figures = { macro_f1 = 0.8 } }"
+        other = "another task" if task == "classification" else f"a classification, and the task is {task!r}"
+        yield (*key, *name), f"is of {other}{remedy if name[0] == 'gate' and task != 'classification' else ''}"
 
 
 def _suites(key: KeyPath, behaviour: object, root: Path) -> Iterator[Mistake]:

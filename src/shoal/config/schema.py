@@ -83,7 +83,7 @@ def _labels(value: Any) -> Any:
     if not isinstance(value, list):
         return value  # pydantic's to refuse
     given = [each.strip() if isinstance(each, str) else each for each in cast(list[Any], value)]
-    if not 2 <= len(given) <= MAX_LABELS:
+    if not 1 <= len(given) <= MAX_LABELS:
         raise PydanticCustomError(RULE, "{allowed}", {"allowed": f"an array of 2 to {MAX_LABELS:,} labels"})
     twice = next((label for label, count in Counter(map(str, given)).items() if count > 1), None)
     if twice is not None:
@@ -188,6 +188,8 @@ class GateConfig(Table):
         slice_gap: between two slices of one kind, at most.
         max_regression: how much worse than the champion it may be, paired on the same rows.
         max_slice_regression: the same on every slice.
+        figures: for tasks other than classification: at least, by the name of a figure of the report ("macro_f1").
+        part_recall: for them: recall of every label or type, at least.
     """
 
     accuracy: Share | None = None
@@ -200,6 +202,8 @@ class GateConfig(Table):
     slice_gap: Share | None = None
     max_regression: Share = 0.005
     max_slice_regression: Share = 0.02
+    figures: dict[Text, Share] = Field(default_factory=dict[str, float])
+    part_recall: Share | None = None
 
 
 class SlicesConfig(Table):
@@ -234,14 +238,14 @@ class SpecialistConfig(Table):
     """`[specialists.NAME]`: one narrow task, the data it is learnt from, what is promised and who gets the doubts.
 
     Attributes:
-        task: "classification".
+        task: what is asked: "classification" (one label of a set) or "multilabel" (any number of them).
         data: one file, or a file for each split; relative to shoal.toml. None: nothing is labelled yet.
         labels: the closed set of labels; without labelled rows their names alone make the first version.
         unlabelled: file of texts without labels, from which a first version learns what the traffic looks like.
         teacher: the labels are a larger model's answers.
         corrections: lists of `shoal data suspects` whose decisions are applied to the rows, one after the other.
         text: column of the texts.
-        label: column of the reference labels.
+        label: column of the reference answers; None: "label", or "labels" where a text may have several.
         split: column that assigns rows to splits.
         group: column whose values never straddle splits.
         time: column with the time of a row; the newest rows become calibration.
@@ -257,18 +261,19 @@ class SpecialistConfig(Table):
         out_of_scope: the label of rows that belong to none of the others; its kept answers get a promise of their own.
         descriptions: what labels mean: for the LLM, and to learn from where rows are few or none.
         instructions: what the LLM is told about the task.
+        severities: how bad it is when a document review finds a label; "medium" where nothing is said.
         budget_seconds: time that training may take.
         seed: of everything random in training.
     """
 
-    task: Literal["classification"] = "classification"
+    task: Literal["classification", "multilabel"] = "classification"
     data: DataFiles | None = None
     labels: Labels = Field(default_factory=list[str])
     unlabelled: ProjectPath | None = None
     teacher: TeacherConfig | None = None
     corrections: ProjectPaths = Field(default_factory=list[Path])
     text: Text = "text"
-    label: Text = "label"
+    label: Text | None = None
     split: Text | None = None
     group: Text | None = None
     time: Text | None = None
@@ -283,6 +288,7 @@ class SpecialistConfig(Table):
     out_of_scope: Text | None = None
     descriptions: dict[str, Text] = Field(default_factory=dict[str, str])
     instructions: Text | None = None
+    severities: dict[Text, Literal["high", "medium", "low"]] = Field(default_factory=dict[str, Any])
     budget_seconds: Positive = 600.0
     seed: CountOrZero = 0
 

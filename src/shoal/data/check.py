@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Literal
@@ -97,6 +97,7 @@ def check(dataset: Dataset) -> DataReport:
     twins = find_twins(dataset)
     found = [
         *_labels(dataset),
+        *_untaught(dataset),
         *_texts(dataset.rows),
         *_contradictions(dataset.rows),
         *_repeats(dataset.rows, twins),
@@ -124,35 +125,55 @@ def _problem(
 
 def _labels(dataset: Dataset) -> Iterable[Problem]:
     rows = dataset.rows
-    counts = Counter(row.label for row in rows)
-    unseen = {label for label in counts if not any(one.isprintable() and not one.isspace() for one in label)}
+    counts = Counter(name for row in rows for name in row.names)
+    several = any(row.target is not None for row in rows)  # none, one or more a row; or no labels at all
+
+    def having(labels: Container[str]) -> list[Row]:
+        return [row for row in rows if any(name in labels for name in row.names)]
+
+    unseen = {label for label in counts if not _seen(label)}
     if unseen:
-        empty = [row for row in rows if row.label in unseen]
-        yield _problem("error", "empty_label", "{n} without a label; label or remove them", empty)
+        yield _problem("error", "empty_label", "{n} without a label; label or remove them", having(unseen))
     odd = {label for label in counts if len(label) > MAX_LABEL_CHARACTERS or _CONTROL.search(label)} - unseen
     if odd:
         message = (
             f"{{n}} with a label of more than {MAX_LABEL_CHARACTERS} characters, or with a line break or another "
             "control character in it; is it the column of the labels?"
         )
-        yield _problem("error", "unusable_label", message, [row for row in rows if row.label in odd])
-    if len(counts) < 2:
+        yield _problem("error", "unusable_label", message, having(odd))
+    if len(counts) < 2 and not several:
         only = f"all rows have the label {next(iter(counts))!r}" if counts else "there are no rows"
         yield _problem("error", "one_label", f"{only}; a specialist needs at least two labels", rows[:1])
     if len(counts) > MAX_LABELS:
         message = f"{len(counts):,} labels, at most {MAX_LABELS:,} are allowed; is it the column with the labels?"
         yield _problem("error", "too_many_labels", message, rows[:1])
+
+
+def _seen(label: str) -> bool:
+    """Whether a person sees anything of a label."""
+    return any(one.isprintable() and not one.isspace() for one in label)
+
+
+def _untaught(dataset: Dataset) -> Iterable[Problem]:
+    """Labels that cannot be learnt, or not be measured, or that may be one."""
+    rows = dataset.rows
+    counts = Counter(name for row in rows for name in row.names)
+
+    def having(labels: Container[str]) -> list[Row]:
+        return [row for row in rows if any(name in labels for name in row.names)]
+
     splits: dict[str, set[str | None]] = defaultdict(set)
     for row in rows:
-        splits[row.label].add(row.split)
+        for name in row.names:
+            splits[name].add(row.split)
     untaught = {label for label, where in splits.items() if not where & {None, "train"}}
     if untaught:
         message = f"{_some(untaught)}: in the held-out splits ({{n}}) but never in train; add rows to train"
-        yield _problem("error", "label_not_in_train", message, [row for row in rows if row.label in untaught])
-    single = {label for label, count in counts.items() if count == 1} - untaught - unseen
+        yield _problem("error", "label_not_in_train", message, having(untaught))
+    single = {label for label, count in counts.items() if count == 1 and _seen(label)} - untaught
     if single and len(counts) > 1:
         message = f"{_some(single)}: a single row each, which is trained on and never measured; add rows"
-        yield _problem("warning", "single_row_label", message, [row for row in rows if row.label in single])
+        yield _problem("warning", "single_row_label", message, having(single))
     if rows and (idle := set(dataset.labels) - set(counts)):
         message = f"{_some(idle)}: without a row; cannot be given as an answer until it has some"
         yield Problem("warning", "label_without_rows", message, 0, ())
@@ -162,7 +183,7 @@ def _labels(dataset: Dataset) -> Iterable[Problem]:
     alike = [label for labels in spellings.values() if len(labels) > 1 for label in labels]
     if alike:
         message = f"{_some(alike)}: labels that differ only in case or spacing ({{n}}); is it one label?"
-        yield _problem("warning", "similar_labels", message, [row for row in rows if row.label in alike])
+        yield _problem("warning", "similar_labels", message, having(alike))
 
 
 def _texts(rows: Sequence[Row]) -> Iterable[Problem]:
@@ -178,7 +199,7 @@ def _contradictions(rows: Sequence[Row]) -> Iterable[Problem]:
     pairs: list[tuple[Row, Row]] = []
     for row in rows:
         before = first.setdefault(normalised(row.text), row)
-        if before.label != row.label and row.text.strip():
+        if (before.label, before.target) != (row.label, row.target) and row.text.strip():
             pairs.append((before, row))
     if pairs:
         message = "{n} with the text of an earlier row but another label; at most one label can be right"

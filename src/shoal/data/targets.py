@@ -74,10 +74,10 @@ def _spans(value: object, text: str) -> tuple[Span, ...]:
 
 
 def _span(value: object, text: str) -> Span:
-    given = cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
+    given: Mapping[str, object] = cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
     start, end, kind = (given.get(name) for name in ("start", "end", "type"))
     if not (_whole(start) and _whole(end) and isinstance(kind, str) and kind.strip()):
-        raise DataError(f'got {_seen(value)} for a span, must be {{"start": 0, "end": 5, "type": "..."}}')
+        raise DataError(f'got {_seen(cast(object, value))} for a span, must be {{"start": 0, "end": 5, "type": "..."}}')
     start, end = cast(int, start), cast(int, end)
     if not 0 <= start < end <= len(text):
         why = "end is not behind start" if start >= end else f"the text has {len(text)} characters"

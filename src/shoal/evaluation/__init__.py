@@ -1,6 +1,8 @@
 """A specialist and labelled rows -> a report with intervals."""
 
 from shoal.evaluation.evaluate import evaluate
+from shoal.evaluation.kinds import evaluate_any, read_report
+from shoal.evaluation.multilabel import evaluate_labels
 from shoal.evaluation.outcome import Example, Mark, PartResult, TaskReport
 from shoal.evaluation.report import (
     Accepted,
@@ -49,7 +51,10 @@ __all__ = [
     "TierShare",
     "Training",
     "evaluate",
+    "evaluate_any",
+    "evaluate_labels",
     "find_slices",
     "gaps",
+    "read_report",
     "teacher_facts",
 ]

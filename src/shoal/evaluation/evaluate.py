@@ -70,7 +70,7 @@ def evaluate(
     Raises:
         InputError: there are no rows; a row or a suite has a label that the specialist does not know.
     """
-    test = dataset.part("test") if any(row.split == "test" for row in dataset.rows) else dataset
+    test = test_rows(dataset)
     labels = specialist.task.labels
     targets = _targets(test, labels)
     judged = specialist.judge(test.texts)
@@ -82,7 +82,7 @@ def evaluate(
         version=specialist.version,
         labels=list(labels),
         never=list(specialist.task.never),
-        data=_data(dataset, len(test), len(labels)),
+        data=count_rows(dataset, len(test), len(labels)),
         metrics=_metrics(judged, targets, correct, len(labels), seed),
         accepted=_accepted(judged, correct, seed),
         certificate=specialist.certificate,
@@ -107,9 +107,19 @@ def evaluate(
     )
 
 
-def _targets(test: Dataset, labels: Sequence[str]) -> Indices:
+def test_rows(dataset: Dataset) -> Dataset:
+    """Select the rows to measure on: of the split "test", or all where no row belongs to it.
+
+    Raises:
+        InputError: there are none.
+    """
+    test = dataset.part("test") if any(row.split == "test" for row in dataset.rows) else dataset
     if len(test) == 0:
         raise InputError("there are no test rows to evaluate on; give rows of split 'test', or rows without a split.")
+    return test
+
+
+def _targets(test: Dataset, labels: Sequence[str]) -> Indices:
     index = {label: number for number, label in enumerate(labels)}
     for row in test.rows:
         if row.label not in index:
@@ -122,7 +132,8 @@ def _targets(test: Dataset, labels: Sequence[str]) -> Indices:
     return np.array([index[label] for label in test.targets], dtype=np.intp)
 
 
-def _data(dataset: Dataset, tested: int, labels: int) -> Data:
+def count_rows(dataset: Dataset, tested: int, labels: int) -> Data:
+    """Tell what was measured on."""
     rows = Counter(row.split or "unassigned" for row in dataset.rows)
     return Data(rows=dict(rows), tested=tested, labels=labels, hash=dataset.hash)
 
@@ -209,7 +220,7 @@ def _mistakes(test: Dataset, judged: Judgement, correct: Bools, labels: Sequence
     surest: list[int] = wrong[np.argsort(-judged.confidence[wrong], kind="stable")][:_WORST].tolist()
     return [
         Mistake(
-            text=_shortened(test.rows[row].text),
+            text=shortened(test.rows[row].text),
             label=test.rows[row].label,
             predicted=labels[int(judged.label[row])],
             confidence=float(judged.confidence[row]),
@@ -220,7 +231,8 @@ def _mistakes(test: Dataset, judged: Judgement, correct: Bools, labels: Sequence
     ]
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """Cut a text to what a report shows of it."""
     return text if len(text) <= _TEXT_CHARS else f"{text[: _TEXT_CHARS - 1]}…"
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.calibration import Certificate
 from shoal.evaluation import Report, Slice
 from shoal.gate.behaviour import behaviour_rules
 from shoal.gate.champion import against_champion
@@ -43,15 +44,15 @@ def check(
         if limit is not None
     ]
     if rules.certified:
-        reasons.append(_certified(report))
+        reasons.append(certified_rule(report.certificate))
     reasons += slice_rules(report.slices, rules.slice_accuracy, rules.slice_gap)
     reasons += behaviour_rules(report.behaviour)
     reasons += against_champion(champion_pairs, slices, rules)
     return Verdict(all(rule.passed for rule in reasons), reasons)
 
 
-def _certified(report: Report) -> Rule:
-    certificate = report.certificate
+def certified_rule(certificate: Certificate | None) -> Rule:
+    """Ask for a certificate."""
     if certificate is None:
         return Rule("certified", None, 1.0, False, "not certified: the specialist was never calibrated")
     return Rule("certified", float(certificate.certified), 1.0, certificate.certified, certificate.reason)

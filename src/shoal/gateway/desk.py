@@ -10,13 +10,14 @@ from shoal.gateway import wire
 from shoal.gateway.exchange import Exchange
 from shoal.gateway.telemetry import Telemetry
 from shoal.ledger import Inference, Ledger
-from shoal.llm import Endpoint, Labelling, Spent, chat_messages, classify
+from shoal.llm import Endpoint, Labelling, Spent, chat_messages, classify, label_set
 from shoal.meter import EnergyMeter, Price, baseline, cost
 from shoal.routing import Decision, Failure, LLMAnswer, Route
 from shoal.serving import Engine, Resident
-from shoal.tasks import Label, Prediction, Usage
+from shoal.tasks import Classification, Label, MultiLabel, Prediction, Usage
 
 _LIKELY = 3
+_ASKED = {"classification": classify, "multilabel": label_set}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,11 @@ class Desk:
         """
         started, spent = time.perf_counter(), Spent()
         try:
-            labelled = await classify(self.llms[name].endpoint, text, self._labelling(resident, doubt), spent)
+            asked = _ASKED.get(resident.specialist.task.kind)
+            if asked is None:
+                message = f"larger models are not asked for answers to the task {resident.specialist.task.kind!r} yet"
+                return Failure("llm_unable", message)
+            labelled = await asked(self.llms[name].endpoint, text, self._labelling(resident, doubt), spent)
         except ShoalError as error:
             ms = (time.perf_counter() - started) * 1000.0
             return Failure(error.code, error.message, spent.usage, ms)
@@ -226,7 +231,8 @@ class Desk:
         helpdesk's dev and calibration rows (18 intents), Gemma 3 270M was right in 28 % of 40 with the 8 nearest
         examples of any label, and in 60 % of 60 with the nearest one of each of the 3 likeliest; 2 of each got 47 %.
         """
-        labels = resident.specialist.task.labels
+        task = resident.specialist.task
+        labels = task.labels if isinstance(task, Classification | MultiLabel) else ()
         told = self.plan(resident.name).labelling
         if told is None:
             return Labelling(labels)

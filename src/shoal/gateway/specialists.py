@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from shoal.errors import OverloadedError
 from shoal.gateway import wire
 from shoal.gateway.desk import Desk
@@ -9,7 +11,7 @@ from shoal.gateway.exchange import CLIENT_GONE_STATUS, ClientGone, Exchange, Hea
 from shoal.gateway.settle import settle
 from shoal.routing import Decision, Failure
 from shoal.serving import Resident
-from shoal.tasks import Timings
+from shoal.tasks import Label, Summary, Timings
 
 
 class Specialists:
@@ -101,7 +103,7 @@ def _answer(decision: Decision) -> wire.Answer:
     if decision.said is not None:
         answered_by = "specialist" if decision.answer is None else f"llm:{decision.llm}"
     answer = wire.Answer(
-        label=decision.said,
+        label=decision.said if isinstance(prediction, Label) else None,
         decision=decision.outcome,
         reason=decision.reason,
         answered_by=answered_by,
@@ -109,12 +111,16 @@ def _answer(decision: Decision) -> wire.Answer:
     )
     if prediction is not None:
         answer.confidence = prediction.confidence
-        answer.top = prediction.top
         answer.tier = prediction.tier
         answer.in_scope = prediction.in_scope
+        if isinstance(prediction, Label):
+            answer.top = prediction.top
+        else:
+            answer.guess = prediction
+            answer.answer = None if decision.said is None else msgspec.Raw(_json(decision))
     if decision.llm is not None:
         said = decision.answer or decision.failure
-        answer.llm = wire.LLMPart(decision.llm, decision.said if decision.answer else None)
+        answer.llm = wire.LLMPart(decision.llm, answer.label if decision.answer else None)
         if said is not None:
             answer.llm.input_tokens = said.usage.input_tokens
             answer.llm.output_tokens = said.usage.output_tokens
@@ -122,3 +128,9 @@ def _answer(decision: Decision) -> wire.Answer:
     if decision.failure is not None:
         answer.error = decision.failure.message
     return answer
+
+
+def _json(decision: Decision) -> bytes:
+    """Give an answer that is not a label as JSON: a summary is a string, the others are JSON as they are said."""
+    assert decision.said is not None
+    return wire.encode(decision.said) if isinstance(decision.prediction, Summary) else decision.said.encode()

@@ -41,7 +41,9 @@ class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     label: Annotated[
         str | None,
-        msgspec.Meta(description="The label that stands; null when nobody's answer was good enough to stand."),
+        msgspec.Meta(
+            description="Of a classification: the label that stands; null when nobody's was good enough to stand."
+        ),
     ]
     decision: Annotated[
         Outcome,
@@ -60,6 +62,16 @@ class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
     top: Annotated[
         tuple[Score, ...], msgspec.Meta(description="The specialist's most probable labels, best first.")
     ] = ()
+    answer: Annotated[
+        msgspec.Raw | None,
+        msgspec.Meta(
+            description="Of another task: the answer that stands. A list of labels, a list of spans, the text of a "
+            "summary, or a record."
+        ),
+    ] = None
+    guess: Annotated[
+        Any, msgspec.Meta(description="Of another task: all that the specialist says, whether it stands or not.")
+    ] = None
     tier: str | None = None
     in_scope: Annotated[
         float | None, msgspec.Meta(description="Conformal p-value that the text is of the kind seen in training.")

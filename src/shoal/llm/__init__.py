@@ -13,6 +13,7 @@ from shoal.llm.classify import (
 )
 from shoal.llm.client import Completion, Endpoint, Refused, Upstream
 from shoal.llm.examples import ExampleIndex
+from shoal.llm.label_sets import label_set, read_label_set
 
 __all__ = [
     "Breaker",
@@ -29,5 +30,7 @@ __all__ = [
     "classify",
     "completion_prompt",
     "grammar",
+    "label_set",
     "read_label",
+    "read_label_set",
 ]

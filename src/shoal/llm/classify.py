@@ -112,19 +112,18 @@ def read_label(said: str, labels: Sequence[str]) -> str | None:
         break
     if text in labels:
         return text
-    plain = _plain(text)
-    matches = [label for label in labels if plain and _plain(label) == plain]
+    wanted = plain(text)
+    matches = [label for label in labels if wanted and plain(label) == wanted]
     return matches[0] if len(matches) == 1 else None
 
 
 def chat_messages(text: str, labelling: Labelling, rejected: str | None = None) -> list[dict[str, str]]:
     """Write the prompt for an instruction-tuned model; `rejected` is an answer of it that was no label."""
-    lines = [f"- {_named(label, labelling.descriptions)}" for label in labelling.labels]
     examples = labelling.examples.nearest(text, labelling.shown) if labelling.examples else []
     shown = [f"Message: {_cut(example)}\nLabel: {label}" for example, label in reversed(examples)]
     system = (
         f"{labelling.instructions or 'Classify the message.'}\n"
-        "Answer with exactly one of these labels, as it is written here:\n" + "\n".join(lines)
+        f"Answer with exactly one of these labels, as it is written here:\n{listed(labelling)}"
     )
     if shown:
         system += "\n\nMessages that people have labelled:\n\n" + "\n\n".join(shown)
@@ -172,15 +171,18 @@ async def _ask_chat(endpoint: Endpoint, text: str, labelling: Labelling, rejecte
 async def _ask_completion(endpoint: Endpoint, text: str, labelling: Labelling, rejected: str | None) -> Completion:
     longest = max(len(label.encode()) for label in labelling.labels)
     options: dict[str, Any] = {"max_tokens": longest + 2, "stop": ["\n"], "temperature": 0 if rejected is None else 0.7}
+    return await completed(endpoint, completion_prompt(text, labelling), grammar(labelling.labels), **options)
+
+
+async def completed(endpoint: Endpoint, prompt: str, rules: str, **options: Any) -> Completion:
+    """Have a base model continue a prompt by a grammar where the endpoint takes one, else freely."""
     if endpoint.takes_schema:
         try:
-            return await endpoint.complete(
-                completion_prompt(text, labelling), grammar=grammar(labelling.labels), cache_prompt=False, **options
-            )
+            return await endpoint.complete(prompt, grammar=rules, cache_prompt=False, **options)
         except Refused as refused:
             if refused.status not in (400, 422):
                 raise
-    answer = await endpoint.complete(completion_prompt(text, labelling), **options)
+    answer = await endpoint.complete(prompt, **options)
     endpoint.takes_schema = False
     return answer
 
@@ -195,6 +197,11 @@ def _response_format(labels: Sequence[str]) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "label", "strict": True, "schema": schema}}
 
 
+def listed(labelling: Labelling) -> str:
+    """Write the labels with what they mean, a line each."""
+    return "\n".join(f"- {_named(label, labelling.descriptions)}" for label in labelling.labels)
+
+
 def _named(label: str, descriptions: Mapping[str, str]) -> str:
     return f"{label}: {descriptions[label]}" if label in descriptions else label
 
@@ -204,5 +211,6 @@ def _cut(text: str, characters: int = _SHOWN_CHARS) -> str:
     return " ".join(text.split())[:characters]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Take off case and punctuation."""
     return "".join(character for character in text.casefold() if character.isalnum())

@@ -15,6 +15,7 @@ from shoal.metrics.classification import (
     per_label,
     squared_errors,
 )
+from shoal.metrics.multilabel import Counts, label_macro_f1_of, micro_f1_of
 from shoal.metrics.multiple import fisher, holm
 from shoal.metrics.paired import PairedComparison, compare, mcnemar, paired_lower_bound
 from shoal.metrics.reliability import Bin, classwise_ece, classwise_ece_estimate, ece, ece_estimate, reliability
@@ -23,6 +24,7 @@ from shoal.metrics.selective import RiskCoverage, auroc, fpr_at_95, risk_coverag
 
 __all__ = [
     "Bin",
+    "Counts",
     "Estimate",
     "LabelQuality",
     "PairedComparison",
@@ -44,11 +46,13 @@ __all__ = [
     "fisher",
     "fpr_at_95",
     "holm",
+    "label_macro_f1_of",
     "log_losses",
     "macro_f1",
     "macro_f1_of",
     "mcnemar",
     "mean_of",
+    "micro_f1_of",
     "nll",
     "paired_lower_bound",
     "per_label",

@@ -10,16 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.calibration import Certificate
-from shoal.errors import InputError
 from shoal.models.artifact import Manifest
 from shoal.models.folder import read, scorer_home, write
 from shoal.models.scorer import BRIEF, Logits, Scorer, open_scorer
 from shoal.models.settings import Settings, TierSettings
+from shoal.models.texts import chunks
 from shoal.models.tier import Tier
 from shoal.tasks import Classification, Label, Reason, Score
 
-_CHUNK_ROWS = 8192  # bounds memory: texts are scored in chunks of this many rows ...
-_CHUNK_CELLS = 4_000_000  # ... or of this many rows x labels, whichever is fewer
 _WORDED_ROWS = 256  # answers made at once: few enough lists alive that the garbage collector is not called for them
 _TOP = 5
 _Row = tuple[str, float, bool, int, int, float, list[str], list[float]]
@@ -113,7 +111,7 @@ class Specialist:
             InputError: `texts` is not a list of strings.
         """
         answers: list[Label] = []
-        for chunk in self._chunks(texts):
+        for chunk in chunks(texts, len(self.task.labels)):
             judgement = self._judge(chunk)
             for start in range(0, len(chunk), _WORDED_ROWS):
                 answers.extend(self._worded(judgement, slice(start, start + _WORDED_ROWS)))
@@ -129,7 +127,7 @@ class Specialist:
         Raises:
             InputError: `texts` is not a list of strings.
         """
-        parts = [self._judge(chunk) for chunk in self._chunks(texts)]
+        parts = [self._judge(chunk) for chunk in chunks(texts, len(self.task.labels))]
         if not parts:
             return Judgement.blank(0, len(self.task.labels))
         return Judgement(*(np.concatenate([getattr(part, name) for part in parts]) for name in Judgement.__slots__))
@@ -209,17 +207,6 @@ class Specialist:
             home = place / scorer_home(index)
             home.mkdir(parents=True)
             scorer.save(home)
-
-    def _chunks(self, texts: Sequence[str]) -> Iterator[list[str]]:
-        if isinstance(texts, str):
-            raise InputError("texts is one string; give a list of strings, such as ['where is my refund?'].")
-        rows = max(1, min(_CHUNK_ROWS, _CHUNK_CELLS // len(self.task.labels)))
-        for start in range(0, len(texts), rows):
-            chunk = list(texts[start : start + rows])
-            for offset, text in enumerate(chunk):
-                if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers are untyped
-                    raise InputError(f"texts[{start + offset}] is of type {type(text).__name__}; give strings only.")
-            yield _encodable(chunk)
 
     def _judge(self, texts: list[str]) -> Judgement:
         """Let the tiers answer in turn; each scorer sees each text at most once."""
@@ -302,12 +289,3 @@ class Specialist:
                 in_scope=in_scope,
                 top=tuple(map(Score, top, chances)),
             )
-
-
-def _encodable(texts: list[str]) -> list[str]:
-    """Replace lone surrogates, which JSON can carry and no tokenizer takes, by question marks."""
-    try:
-        "".join(texts).encode()
-    except UnicodeEncodeError:
-        return [text.encode(errors="replace").decode() for text in texts]
-    return texts

@@ -38,19 +38,19 @@ def evaluation_markdown(report: Report, verdict: Verdict | None = None) -> str:
     parts = [title, _promise(report)]
     if verdict:
         parts += gate_table(verdict)
-    parts.append(_table(("metric", "value", "95% interval"), metric_rows(report)))
-    parts.append(_table(("", ""), facts(report)))
+    parts.append(table(("metric", "value", "95% interval"), metric_rows(report)))
+    parts.append(table(("", ""), facts(report)))
     tested = [row for row in report.per_label if row.support]
     weakest = sorted(tested, key=lambda row: row.f1)[:_WEAKEST]
     parts.append(
-        _table(
+        table(
             ("weakest labels", "F1", "rows"),
             [(row.label, f"{100 * row.f1:.1f}", str(row.support)) for row in weakest],
         )
     )
     if report.confusion.worst:
         parts.append(
-            _table(
+            table(
                 ("reference", "answered as", "rows"),
                 [(pair.label, pair.predicted, str(pair.rows)) for pair in report.confusion.worst[:_PAIRS]],
             )
@@ -82,10 +82,10 @@ def model_card(report: Report) -> str:
                 _LIMITS,
                 "## How good it is",
                 f"On {report.data.tested:,} test rows that neither training nor calibration saw:",
-                _table(("metric", "value", "95% interval"), metric_rows(report)),
+                table(("metric", "value", "95% interval"), metric_rows(report)),
                 "Weak spots and the most confident mistakes are in the evaluation report beside this file.",
                 "## How it was made",
-                _table(("", ""), facts(report)),
+                table(("", ""), facts(report)),
                 _NOT_FOR,
             ]
         )
@@ -96,7 +96,7 @@ def model_card(report: Report) -> str:
 def gate_table(verdict: Verdict) -> list[str]:
     """Write what the gate found: a headline and a table."""
     rows = [("✅" if rule.passed else "❌", rule.name, rule.message) for rule in verdict.reasons]
-    return [f"**Gate {'passed' if verdict.passed else 'failed'}**", _table(("", "rule", ""), rows)]
+    return [f"**Gate {'passed' if verdict.passed else 'failed'}**", table(("", "rule", ""), rows)]
 
 
 def label_list(labels: Sequence[str]) -> str:
@@ -119,20 +119,20 @@ def _closer(report: Report) -> list[str]:
     """Slices and behavioural tests, where there are such, with a few examples of what failed."""
     parts: list[str] = []
     if report.slices:
-        parts.append(_table(closer.SLICES_HEAD, closer.slice_rows(report)))
+        parts.append(table(closer.SLICES_HEAD, closer.slice_rows(report)))
         parts += [safe(note) for note in closer.gap_notes(report)]
     if report.behaviour:
-        parts.append(_table(closer.TESTS_HEAD, closer.behaviour_rows(report)))
+        parts.append(table(closer.TESTS_HEAD, closer.behaviour_rows(report)))
         failed = closer.failure_rows(report, _FAILURES)
         if failed:
-            parts.append(_table(closer.FAILURES_HEAD, [tuple(_cut(cell) for cell in row) for row in failed]))
+            parts.append(table(closer.FAILURES_HEAD, [tuple(_cut(cell) for cell in row) for row in failed]))
     return parts
 
 
 def _suspicious(report: Report) -> str:
     """List the training rows whose labels look wrong, the least believed first as the report has them."""
     found = report.suspicious
-    table = _table(
+    listed = table(
         ("training labels that look wrong", "label", "rather", "belief in label", "where"),
         [
             (_cut(row.text), row.label, row.suggested, f"{100 * row.score:.1f}%", row.origin)
@@ -140,7 +140,7 @@ def _suspicious(report: Report) -> str:
         ],
     )
     more = len(found) - _SUSPICIOUS
-    return f"{table}\n\nAnd {more:,} more in the JSON report." if more > 0 else table
+    return f"{listed}\n\nAnd {more:,} more in the JSON report." if more > 0 else listed
 
 
 def _cut(text: str) -> str:
@@ -148,6 +148,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= _TEXT_CHARS else f"{text[: _TEXT_CHARS - 1]}…"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Write a table; cells are made safe."""
     lines = [head, tuple("---" for _ in head), *(tuple(safe(cell) for cell in row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

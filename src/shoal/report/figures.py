@@ -1,7 +1,7 @@
 """What a report says in words and rows of tables, for Markdown and HTML alike."""
 
 from shoal.calibration import Certificate
-from shoal.evaluation import NoneOfThese, Report
+from shoal.evaluation import NoneOfThese, Report, TaskReport
 from shoal.metrics import Estimate
 
 
@@ -93,7 +93,7 @@ def _none_of_these(found: NoneOfThese) -> list[tuple[str, str, str]]:
     return rows
 
 
-def facts(report: Report) -> list[tuple[str, str]]:
+def facts(report: Report | TaskReport) -> list[tuple[str, str]]:
     """Size, speed, training and data as name and value."""
     speed, training = report.speed, report.training
     rows = [

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from shoal.errors import OverloadedError, ShoalError
 from shoal.tasks import Prediction
 
-Predict = Callable[[list[str]], list[Prediction]]
+Predict = Callable[[list[str]], Sequence[Prediction]]
 
 _CHARACTERS_PER_TOKEN = 4  # of English text in WordPiece; only the order of magnitude matters for the bound
 _TOKENS_OF_FRAME = 2  # [CLS] and [SEP]

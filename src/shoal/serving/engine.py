@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from shoal.errors import ArtifactError, InputError, NotFoundError, OverloadedError, ShoalError
-from shoal.models import Specialist, read_manifest
+from shoal.models import Model, load, read_manifest
 from shoal.registry import CHAMPION, Registry
 from shoal.serving.batcher import Batcher, Limits
 
@@ -42,7 +42,7 @@ class Resident:
 
     name: str
     version: str
-    specialist: Specialist
+    specialist: Model
     batcher: Batcher
     proven: bool = False
 
@@ -81,9 +81,7 @@ class Engine:
         open_folder: makes a specialist of a folder; checks it.
     """
 
-    def __init__(
-        self, *, limits: Limits | None = None, open_folder: Callable[[Path], Specialist] = Specialist.load
-    ) -> None:
+    def __init__(self, *, limits: Limits | None = None, open_folder: Callable[[Path], Model] = load) -> None:
         self._limits = limits or Limits()
         self._open_folder = open_folder
         self._residents: dict[str, Resident] = {}
@@ -129,7 +127,7 @@ class Engine:
         specialist = self._open(name, folder)
         return self.add_specialist(name, read_manifest(folder).content_id[:12], specialist)
 
-    def add_specialist(self, name: str, version: str, specialist: Specialist) -> Resident:
+    def add_specialist(self, name: str, version: str, specialist: Model) -> Resident:
         """Serve a specialist that is in memory."""
         return self._put(self._resident(name, version, specialist))
 
@@ -202,7 +200,7 @@ class Engine:
             return None
         return self._resident(name, champion.version, self._open(name, registry.path(champion)))
 
-    def _open(self, name: str, folder: Path) -> Specialist:
+    def _open(self, name: str, folder: Path) -> Model:
         """Open a specialist that answers one text: what cannot shall not be served; this also warms it up."""
         specialist = self._open_folder(folder)
         try:
@@ -213,7 +211,7 @@ class Engine:
             ) from problem
         return specialist
 
-    def _resident(self, name: str, version: str, specialist: Specialist) -> Resident:
+    def _resident(self, name: str, version: str, specialist: Model) -> Resident:
         batcher = Batcher(specialist.predict, name=name, limits=self._limits, brief=specialist.brief)
         return Resident(name=name, version=version, specialist=specialist, batcher=batcher)
 

@@ -1,0 +1,119 @@
+"""Hold the report of a task other than classification against the rules, and its rows against the champion's."""
+
+from statistics import NormalDist
+from typing import Protocol
+
+import numpy as np
+
+from shoal.errors import InputError
+from shoal.evaluation import TaskReport
+from shoal.gate.champion import FALSE_STOPS
+from shoal.gate.check import certified_rule
+from shoal.gate.verdict import Rule, Verdict, percent, plain, points, span, threshold
+
+
+class TaskRules(Protocol):
+    """What is asked of a version; None asks for nothing. `shoal.config.GateConfig` is one."""
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """At least, by the name of a figure of the report."""
+        ...
+
+    @property
+    def part_recall(self) -> float | None:
+        """Recall of every label, type or field, at least."""
+        ...
+
+    @property
+    def coverage(self) -> float | None:
+        """Share of test rows kept inside the guarantee, at least."""
+        ...
+
+    @property
+    def p99_ms(self) -> float | None:
+        """Latency of one text, 99th percentile in milliseconds, at most."""
+        ...
+
+    @property
+    def size_mb(self) -> float | None:
+        """Megabytes (10^6 bytes) of the models, at most."""
+        ...
+
+    @property
+    def certified(self) -> bool:
+        """Whether a certificate is asked for."""
+        ...
+
+    @property
+    def max_regression(self) -> float:
+        """Margin by which the mean score of a row may be below the champion's."""
+        ...
+
+
+def check_task(report: TaskReport, rules: TaskRules, champion: TaskReport | None = None) -> Verdict:
+    """Hold a report against the rules.
+
+    Args:
+        report: of the version that wants to be released.
+        rules: the limits.
+        champion: report of the version that serves now, measured on the same rows.
+
+    Raises:
+        InputError: a rule asks for a figure that the report does not have.
+    """
+    reasons: list[Rule] = []
+    for name, limit in rules.figures.items():
+        if name not in report.metrics:
+            raise InputError(f"gate.figures asks for {name!r}; the report has {', '.join(report.metrics)}.")
+        found = report.metrics[name]
+        reasons.append(threshold(name, found.value, limit, "least", percent, span(found)))
+    if rules.part_recall is not None:
+        reasons.append(_part_recall(report, rules.part_recall))
+    if rules.coverage is not None and report.rows_kept is not None:
+        kept = report.rows_kept
+        reasons.append(threshold("coverage", kept.value, rules.coverage, "least", percent, span(kept)))
+    if rules.p99_ms is not None:
+        note = f" over {report.speed.calls:,} single calls"
+        reasons.append(threshold("p99_ms", report.speed.p99_ms, rules.p99_ms, "most", plain, note))
+    if rules.size_mb is not None:
+        reasons.append(threshold("size_mb", report.size_bytes / 1e6, rules.size_mb, "most", plain, ""))
+    if rules.certified:
+        reasons.append(certified_rule(report.certificate))
+    reasons.append(_against(report, champion, rules.max_regression))
+    return Verdict(all(rule.passed for rule in reasons), reasons)
+
+
+def _part_recall(report: TaskReport, limit: float) -> Rule:
+    known = [(part.recall.value, part.name) for part in report.parts if part.recall is not None]
+    if not known:
+        return Rule("part_recall", None, limit, False, "part_recall: the test rows hold none of the labels or types")
+    value, name = min(known)
+    return threshold("part_recall", value, limit, "least", percent, f" for {name!r}, the lowest of {len(known)}")
+
+
+def _against(report: TaskReport, champion: TaskReport | None, margin: float) -> Rule:
+    """Compare row by row; stopped when shown to be worse, and by more than the margin.
+
+    The mean of paired differences is taken as normal.
+    """
+    name = "max_regression"
+    if champion is None:
+        return Rule(name, None, margin, True, "there is no champion that it could be worse than")
+    before = dict(zip(champion.row_keys, champion.row_scores, strict=True))
+    pairs = [
+        (before[key], score) for key, score in zip(report.row_keys, report.row_scores, strict=True) if key in before
+    ]
+    if len(pairs) < 2:
+        return Rule(name, None, margin, False, f"the champion was measured on {len(pairs)} of these rows")
+    gained = np.array([after - earlier for earlier, after in pairs])
+    mean, error = float(gained.mean()), float(gained.std(ddof=1) / np.sqrt(len(gained)))
+    highest = mean + NormalDist().inv_cdf(1 - FALSE_STOPS) * error
+    stopped = highest < 0 and mean < -margin
+    remark = (
+        f"shown to be worse, and by more than the {100 * margin:.3g} points allowed"
+        if stopped
+        else "not shown to be worse by more than is allowed"
+    )
+    told = f"{points(mean)} points against the champion on {len(pairs):,} rows, at most {points(highest)}: {remark}"
+    return Rule(name, mean, -margin, not stopped, told)
