@@ -102,14 +102,13 @@ def babe(folder: Path, seed: int) -> tuple[str, Dataset, dict[str, str | None], 
 
 
 def recertified(specialist: Specialist, dataset: Dataset, alpha: float) -> Specialist:
-    """Certify the last tier for another risk: grid on dev, proof on calibration rows.
+    """Certify the last tier, alone, for another risk: grid on dev, proof on calibration rows.
 
-    Two promises certified on the same rows each have their own delta.
+    A tier ahead of it was chosen for the risk that was trained for, and may spend more than another one allows. Two
+    promises certified on the same rows each have their own delta.
     """
-    last = specialist.tiers[-1]
-    open_ended = dataclasses.replace(
-        specialist, tiers=(*specialist.tiers[:-1], dataclasses.replace(last, threshold=None))
-    )
+    last = dataclasses.replace(specialist.tiers[-1], threshold=None)
+    open_ended = dataclasses.replace(specialist, tiers=(last,))
     scored = {}
     for part in ("dev", "calibration"):
         rows = dataset.part(part)
@@ -119,7 +118,7 @@ def recertified(specialist: Specialist, dataset: Dataset, alpha: float) -> Speci
     thresholds = grid(*scored["dev"], rows=len(scored["calibration"][0]), risk=alpha, delta=DELTA)
     certificate = certify(*scored["calibration"], risk=alpha, delta=DELTA, grid=thresholds)
     tier = dataclasses.replace(last, threshold=certificate.threshold)
-    return dataclasses.replace(specialist, tiers=(*specialist.tiers[:-1], tier), certificate=certificate)
+    return dataclasses.replace(specialist, tiers=(tier,), certificate=certificate)
 
 
 def compared(
@@ -143,11 +142,11 @@ def compared(
         decision = replay(cascade(route, text), Recorded(prediction, _answer(label, usage)))
         right["specialist alone"] += prediction.label == gold
         right["LLM alone"] += label == gold
-        right["cascade"] += decision.label == gold
+        right["cascade"] += decision.said == gold
         spent["LLM alone"] += cost(usage, price)
         kept += prediction.accepted
         kept_wrong += prediction.accepted and prediction.label != gold
-        undecided += decision.label is None
+        undecided += decision.said is None
         if not prediction.accepted:
             calls["cascade"] += 1
             spent["cascade"] += cost(usage, price)
