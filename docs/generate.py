@@ -25,7 +25,7 @@ also takes `-h` and `--help`. Errors are one message on standard error and an ex
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | the gate did not pass a version |
+| 1 | the gate did not pass a version; a review found what `--fail-on` names |
 | 2 | what was given cannot be used: arguments, shoal.toml, rows, a name, a model folder |
 | 3 | the machine is in the way: disk, permissions, port, network, a missing extra |
 """

@@ -105,7 +105,7 @@ def test_there_are_the_commands_that_the_guide_names() -> None:
             "promote",
             "rollback",
         ),
-        *("serve", "report", "review list", "review label", "llm serve"),
+        *("serve", "report", "review file", "review list", "review label", "llm serve"),
     }
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from shoal.cli import registry as registry_commands
 from shoal.cli import report as report_commands
+from shoal.cli import review as review_commands
 from shoal.errors import InputError, NotFoundError
 from shoal.ledger import Inference, Ledger
 from shoal.models import artifact
@@ -19,6 +20,7 @@ from shoal.tasks import Classification
 app = typer.Typer()
 registry_commands.register(app)
 report_commands.register(app)
+review_commands.register(app)
 
 
 def run(*arguments: object) -> Result:

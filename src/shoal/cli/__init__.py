@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from shoal import __version__
-from shoal.cli import data, evaluate, llm, new, predict, registry, report, serve, train
+from shoal.cli import data, evaluate, llm, new, predict, registry, report, review, serve, train
 from shoal.errors import ShoalError
 
 app = typer.Typer(
@@ -40,7 +40,7 @@ def _root(
     """Options that every command shares."""
 
 
-for command in (new, data, train, evaluate, predict, registry, serve, report, llm):
+for command in (new, data, train, evaluate, predict, registry, serve, report, review, llm):
     command.register(app)
 
 
