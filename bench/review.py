@@ -122,6 +122,7 @@ def timed(rung: str, path: Path, paragraphs: list[str], repeats: int) -> dict[st
         "all": lambda: review_html(again := read(path), review(again, model)),
     }
     seconds = {name: median([clock(call) for _ in range(repeats)], seed=SEED) for name, call in parts.items()}
+    cpu = median([clock(parts["all"], time.process_time) for _ in range(repeats)], seed=SEED)
     out = path.with_suffix(".review.html")
     command = [sys.executable, "-c", "from shoal.cli import main; main()", "review", path, "--specialist", folder]
     whole = [clock(lambda: subprocess.run([*command, "--out", out], check=True, capture_output=True)) for _ in range(5)]
@@ -134,6 +135,7 @@ def timed(rung: str, path: Path, paragraphs: list[str], repeats: int) -> dict[st
         "findings": len(found.findings),
         "doubts": len(found.doubts),
         **{f"{name}_seconds": value for name, value in seconds.items()},
+        "cpu_seconds": cpu,
         "command_seconds": median(whole, seed=SEED),
         "load": load_average(),
     }
@@ -141,10 +143,10 @@ def timed(rung: str, path: Path, paragraphs: list[str], repeats: int) -> dict[st
     return row
 
 
-def clock(call: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+def clock(call: Callable[[], object], now: Callable[[], float] = time.perf_counter) -> float:
+    begun = now()
     call()
-    return time.perf_counter() - begun
+    return now() - begun
 
 
 if __name__ == "__main__":

@@ -300,13 +300,17 @@ def review(results: list[Row]) -> list[str]:
             row["format"],
             f"{row['pages']} ({row['words']:,} words)",
             f"{row['segments']:,}",
-            *(seconds(row[f"{part}_seconds"]) for part in ("read", "judge", "draw", "all", "command")),
+            *(seconds(row[f"{part}_seconds"]) for part in ("read", "judge", "draw", "all", "cpu", "command")),
         ]
         for row in results
     ]
-    head = ("specialist", "format", "pages", "passages", "read, s", "judge, s", "draw, s", "all three, s", "command, s")
+    head = ("specialist", "format", "pages", "passages", "read, s", "judge, s", "draw, s", "all three, s", "CPU, s")
     loads = [row["load"] for row in results]
-    return [*drawn(head, rows), "", f"Load average of the machine: {min(loads):.2f} to {max(loads):.2f}."]
+    return [
+        *drawn((*head, "command, s"), rows),
+        "",
+        f"Load average of the machine: {min(loads):.2f} to {max(loads):.2f}.",
+    ]
 
 
 def threshold_grid(results: list[Row]) -> list[str]:
