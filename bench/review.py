@@ -28,7 +28,7 @@ import shoal.data
 from measuring import CACHE, data_folder, load_average, median
 from results import write
 from shoal.documents import read
-from shoal.report.review import review_html
+from shoal.report import review_html
 from shoal.review import review
 
 SEED = 0

@@ -94,7 +94,11 @@ def test_the_suffix_says_what_is_written(shoal: Shoal, tmp_path: Path, name: str
 def test_the_projects_only_specialist_needs_no_name(shoal: Shoal, project: Path) -> None:
     assert "read by bakery v1" in shoal("letter.md").output
     assert "read by bakery" in shoal("letter.md", "--specialist", "bakery@v1").output
-    project.write_text(project.read_text() + '[specialists.other]\ndata = "data.csv"\n')
+    plain = project.read_text()
+    project.write_text(plain + 'severities = { order = "high" }\n')
+    assert "| high | order |" in shoal("letter.md").output
+    assert "| low | order |" in shoal("letter.md", "--severity", "order=low").output
+    project.write_text(plain + '[specialists.other]\ndata = "data.csv"\n')
     ended = shoal("letter.md")
     assert ended.code == 2 and "2 specialists that could review: bakery, other. Name one" in ended.error
 

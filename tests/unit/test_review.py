@@ -16,7 +16,7 @@ from shoal.documents import parse
 from shoal.errors import InputError, LLMTimeout
 from shoal.llm import Completion, Endpoint
 from shoal.models import Model
-from shoal.report.review import review_html, review_markdown, review_summary
+from shoal.report import review_html, review_markdown, review_summary
 from shoal.review import Review, decide, review, second_opinion, settle
 from shoal.tasks import Classification, Flag, Label, Labels, MultiLabel, Prediction, Score, Tagging, Task, Usage
 

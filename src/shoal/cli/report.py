@@ -1,4 +1,4 @@
-"""`shoal report`: what the ledger adds up to. `shoal review`: what waits for a person, and their labels."""
+"""`shoal report`: what the ledger adds up to. `shoal review list` and `label`: what waits for a person."""
 
 import re
 import time
@@ -24,14 +24,8 @@ _JSON = typer.Option("--json", help="Print JSON.")
 
 
 def register(app: typer.Typer) -> None:
-    """Add `report` and `review`."""
+    """Add `report`."""
     app.command("report")(report)
-    review = typer.Typer(
-        no_args_is_help=True, help="What waits for a person.", epilog="Example: shoal review list --limit 5"
-    )
-    review.command("list")(review_list)
-    review.command("label")(review_label)
-    app.add_typer(review, name="review")
 
 
 def report(

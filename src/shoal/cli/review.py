@@ -1,9 +1,8 @@
 """`shoal review`: a contract, a policy, terms of service: read whole, judged passage by passage."""
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -83,7 +82,7 @@ def review_file(
     found = review(
         document,
         open_specialist(target, project),
-        severities={**_table_severities(table), **_severities(severity or [])},
+        severities={**(table.severities if table else {}), **_severities(severity or [])},
         nothing=set(nothing) if nothing else None,
     )
     found = msgspec.structs.replace(found, version=_version(target, project))
@@ -139,10 +138,6 @@ def _only(project: "Project", path: Path) -> str:
             "Name one by --specialist."
         )
     return names[0]
-
-
-def _table_severities(table: "SpecialistConfig | None") -> "Mapping[str, Severity]":
-    return cast("Mapping[str, Severity]", getattr(table, "severities", {}))
 
 
 def _route(target: str, table: "SpecialistConfig | None", path: Path) -> str:
@@ -212,13 +207,13 @@ def _rendered(document: "Document", review: "Review", form: Format) -> str:
         import msgspec
 
         return msgspec.json.format(msgspec.json.encode(review), indent=1).decode() + "\n"
-    from shoal.report.review import review_html, review_markdown
+    from shoal.report import review_html, review_markdown
 
     return review_html(document, review) if form == "html" else review_markdown(review)
 
 
 def _write(text: str, out: Path | None, review: "Review") -> None:
-    from shoal.report.review import review_summary
+    from shoal.report import review_summary
 
     # What was read may hold half a surrogate pair, which no file can.
     content = text.encode(errors="replace")

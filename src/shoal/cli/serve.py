@@ -4,7 +4,6 @@ import errno
 import gc
 import ipaddress
 import logging
-import os
 import signal
 import socket
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from shoal.cli import blas
+from shoal.cli.endpoint import endpoint_of
 from shoal.cli.project import PROJECT, read_rows
 from shoal.errors import EnvironmentProblem, InputError
 
@@ -111,24 +111,9 @@ def _of_project(path: Path, console: Console) -> "tuple[Desk, tuple[str, int]]":
 
 def _llm(name: str, config: "LLMConfig") -> "LLM":
     from shoal.gateway import LLM
-    from shoal.llm import Endpoint
     from shoal.meter import Price
 
-    key = os.environ.get(config.api_key_env) if config.api_key_env else None
-    if config.api_key_env and not key:
-        raise EnvironmentProblem(
-            f"the environment variable {config.api_key_env}, from which [llms.{name}] takes its key, is not set. "
-            "Set it, or remove api_key_env to pass on the callers' own keys."
-        )
-    endpoint = Endpoint(
-        name,
-        config.base_url,
-        config.model,
-        api_key=key,
-        timeout_s=config.timeout_s,
-        retries=config.retries,
-        max_concurrency=config.max_concurrency,
-    )
+    endpoint = endpoint_of(name, config)
     return LLM(endpoint, Price(config.price.input, config.price.output) if config.price else None)
 
 

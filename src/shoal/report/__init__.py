@@ -1,9 +1,10 @@
-"""Reports that people read: what was saved, and how good a specialist is."""
+"""Reports that people read: what was saved, how good a specialist is, what a document holds."""
 
 from shoal.report.evaluation import evaluation_html
 from shoal.report.evaluation_text import evaluation_markdown, model_card
 from shoal.report.figures import promise
 from shoal.report.outcome import figure_name, outcome_card, outcome_html, outcome_markdown, promise_lines
+from shoal.report.review import review_html, review_markdown, review_summary
 from shoal.report.savings import Savings, savings
 from shoal.report.savings_views import savings_html, savings_table
 from shoal.report.teaching import teacher_lines
@@ -20,6 +21,9 @@ __all__ = [
     "outcome_markdown",
     "promise",
     "promise_lines",
+    "review_html",
+    "review_markdown",
+    "review_summary",
     "rows_needed",
     "savings",
     "savings_html",

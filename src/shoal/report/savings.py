@@ -13,12 +13,14 @@ How the cost of the larger model alone is found, route by route:
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from shoal.ledger import EnergyReading, Group, Latency, Summary
 from shoal.meter import energy_cost
+
+if TYPE_CHECKING:  # the ledger's database takes longer to load than all other reports together
+    from shoal.ledger import EnergyReading, Group, Latency, Summary
 
 ENOUGH_CALLS = 20
 _ANSWERED = ("accepted", "escalated", "passed_through")
@@ -123,18 +125,18 @@ class Savings(msgspec.Struct, frozen=True, kw_only=True):
     saved_usd: float
     saved_share: float | None
     per_thousand: dict[str, float]
-    served: Latency | None
-    llm_call: Latency | None
+    served: "Latency | None"
+    llm_call: "Latency | None"
     energy_j: float
     energy_per_thousand_j: float
     energy_usd: float
-    energy_by: tuple[EnergyReading, ...]
+    energy_by: "tuple[EnergyReading, ...]"
     usd_per_kwh: float
     waiting: int
     notes: tuple[str, ...]
 
 
-def savings(summary: Summary, *, usd_per_kwh: float) -> Savings:
+def savings(summary: "Summary", *, usd_per_kwh: float) -> Savings:
     """Work out what `summary` saved.
 
     Args:
@@ -179,7 +181,7 @@ def _per_thousand(amount: float, count: int) -> float:
     return 1000 * amount / count if count else 0.0
 
 
-def _shares(summary: Summary) -> tuple[Share, ...]:
+def _shares(summary: "Summary") -> tuple[Share, ...]:
     """Specialists' tiers first, the most numerous first; then the larger model, people, nobody."""
     shares = [
         Share(
@@ -196,7 +198,7 @@ def _shares(summary: Summary) -> tuple[Share, ...]:
     return tuple(sorted(shares, key=lambda share: rank.get(share.key, 0)))
 
 
-def _routes(summary: Summary) -> Iterable[RouteSavings]:
+def _routes(summary: "Summary") -> Iterable[RouteSavings]:
     by_route: defaultdict[str, list[Group]] = defaultdict(list)
     for group in summary.groups:
         by_route[group.route].append(group)
@@ -225,7 +227,7 @@ def _routes(summary: Summary) -> Iterable[RouteSavings]:
         )
 
 
-def _notes(summary: Summary, routes: tuple[RouteSavings, ...], llm_only: float) -> Iterable[str]:
+def _notes(summary: "Summary", routes: tuple[RouteSavings, ...], llm_only: float) -> Iterable[str]:
     if not summary.requests:
         return
     yield "Larger model alone: what the answered requests would have cost with no specialist in front of it."
@@ -245,7 +247,7 @@ def _notes(summary: Summary, routes: tuple[RouteSavings, ...], llm_only: float) 
         yield f"Energy is this machine's alone, not the larger model's; {_energy_methods(summary.energy)}."
 
 
-def _energy_methods(readings: tuple[EnergyReading, ...]) -> str:
+def _energy_methods(readings: "tuple[EnergyReading, ...]") -> str:
     words = {
         "rapl": "measured by the processor's own counters (RAPL)",
         "cpu_time": "worked out from CPU time and an assumed power of a busy core",
