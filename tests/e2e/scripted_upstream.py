@@ -11,6 +11,7 @@
     huge            six megabytes of valid JSON
     held            answers when GET /release is asked
     label:NAME      answers any question with {"label": "NAME"}
+    says:TEXT       answers any question with TEXT
 
 A name may go on after a slash, which changes nothing: "slow/2" is as slow. GET /release lets go of what is held.
 GET /seen tells what has come: method, path, headers, body of each request, and whether its client left before the end.
@@ -89,6 +90,8 @@ async def act(request: web.Request, model: str, stream: bool) -> web.StreamRespo
         return web.Response(body=b"<html>it works!</html>", content_type="text/html")
     if model.startswith("label:"):
         return web.json_response(completion(json.dumps({"label": model.removeprefix("label:")})))
+    if model.startswith("says:"):
+        return web.json_response(completion(model.removeprefix("says:")))
     if model == "cut":
         response = web.StreamResponse(headers={"content-type": "application/json", "content-length": "1000"})
         await response.prepare(request)

@@ -1,0 +1,121 @@
+"""A multi-label specialist behind the gateway: native form, chat form, doubts to the larger model, the ledger."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.conftest import Project, Upstream, llm, serving
+
+import shoal
+
+pytestmark = pytest.mark.slow
+
+CLAUSES = Path(__file__).parents[2] / "examples" / "compliance" / "data" / "clauses.jsonl"
+TOML = """
+[specialists.clauses]
+task = "multilabel"
+data = "{data}"
+group = "document"
+backbone = "tfidf"
+guarantee = {{ risk = 0.2 }}
+escalate = "large"
+
+[specialists.lost]
+task = "multilabel"
+data = "{data}"
+backbone = "tfidf"
+escalate = "babbler"
+"""
+
+
+@pytest.fixture(scope="module")
+def project(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("compliance")
+    few = CLAUSES.read_text(encoding="utf-8").splitlines(keepends=True)[:750]  # of 1,859: to be quick
+    (folder / "few.jsonl").write_text("".join(few), encoding="utf-8")
+    toml = '[project]\nname = "compliance"\n' + llm(
+        "large", upstream.base_url, 'says:{\\"labels\\": [\\"indemnity\\"]}'
+    )
+    toml += llm("babbler", upstream.base_url, "says:I cannot tell") + TOML.format(data="few.jsonl")
+    made = Project(folder, toml)
+    done = made.shoal("train", "clauses", "--json")
+    assert done.returncode == 0, done.stderr
+    (told,) = json.loads(done.stdout)
+    assert told["report"]["task"] == "multilabel" and told["gate"]["passed"]
+    registry = made.registry
+    registry.publish("lost", registry.path(registry.resolve("clauses")))
+    registry.promote("lost", "v1")
+    return made
+
+
+@pytest.fixture(scope="module")
+def gateway(project: Project) -> Iterator[Any]:
+    with serving(project.folder) as serve:
+        yield serve()
+
+
+@pytest.fixture(scope="module")
+def texts(project: Project) -> tuple[str, str]:
+    """One that the specialist is sure of, and one that it doubts."""
+    specialist = shoal.load(project.registry.path(project.registry.resolve("clauses")))
+    rows = [json.loads(line)["text"] for line in CLAUSES.read_text(encoding="utf-8").splitlines()[:400]]
+    answers = list(zip(rows, specialist.predict(rows), strict=True))
+    sure = next(text for text, answer in answers if answer.accepted and answer.labels)  # type: ignore[attr-defined]
+    return sure, next(text for text, answer in answers if not answer.accepted)
+
+
+def test_native_form(gateway: Any, project: Project, texts: tuple[str, str]) -> None:
+    response = gateway.predict("clauses", list(texts))
+    sure, doubt = response.json["predictions"]
+    assert sure["decision"] == "accepted" and sure["answer"] == sure["guess"]["labels"] and sure["label"] is None
+    assert sure["guess"]["flags"][0]["flagged"] is True
+    assert (doubt["decision"], doubt["answer"], doubt["answered_by"]) == ("escalated", ["indemnity"], "llm:large")
+    assert response.json["usage"]["llm_calls"] == 1
+    row = project.row(f"{response.headers['x-request-id']}-1")
+    assert (row.outcome, row.label, row.llm) == ("escalated", '["indemnity"]', "large")
+    assert row.cost_usd > 0
+
+
+def test_chat_form(gateway: Any, texts: tuple[str, str]) -> None:
+    chat = gateway.openai().chat.completions.create
+    for text in texts:
+        answer = chat(model="shoal/clauses", messages=[{"role": "user", "content": text}])
+        assert isinstance(json.loads(answer.choices[0].message.content or ""), list)
+
+
+def test_what_is_no_set_of_labels_waits_for_a_person(gateway: Any, project: Project, texts: tuple[str, str]) -> None:
+    response = gateway.predict("lost", texts[1])
+    (answer,) = response.json["predictions"]
+    assert (answer["decision"], answer["reason"]) == ("reviewed", "llm_error")
+    assert "answer" not in answer and "named no set of labels twice" in answer["error"]
+    assert project.row(response.headers["x-request-id"]).outcome == "reviewed"
+    assert any(item.text == texts[1] for item in project.reviews())
+
+
+def test_a_second_version_is_held_against_the_first(project: Project) -> None:
+    done = project.shoal("evaluate", "clauses@v1", "--against", "clauses@v1", "--json")
+    assert done.returncode == 0, done.stderr
+    verdict = json.loads(done.stdout)["gate"]
+    assert any(rule["name"] == "max_regression" and rule["value"] == 0.0 for rule in verdict["reasons"])
+
+
+def test_predict_on_the_command_line(project: Project, texts: tuple[str, str]) -> None:
+    done = project.shoal("predict", "clauses", texts[0])
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["labels"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('never = ["a"]', "never: is of a classification, and the task is 'multilabel'"),
+        ("gate = { accuracy = 0.9 }", "gate.accuracy: is of a classification, and the task is 'multilabel'"),
+        ('severities = { a = "awful" }', "severities.a: got 'awful', must be one of high, medium, low"),
+    ],
+)
+def test_keys_of_another_task_are_mistakes(tmp_path: Path, line: str, said: str) -> None:
+    toml = '[project]\nname = "c"\n[specialists.clauses]\ntask = "multilabel"\n' + f'data = "{CLAUSES}"\n{line}\n'
+    done = Project(tmp_path, toml).shoal("train")
+    assert done.returncode == 2 and said in done.stderr, done.stderr
