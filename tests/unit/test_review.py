@@ -130,6 +130,18 @@ def test_one_label() -> None:
     assert {one.label for one in everything.findings} == {"change", "none"} and everything.worst() == "medium"
 
 
+def test_a_flag_without_a_majority_is_a_doubt() -> None:
+    def said(probability: float, kept: bool) -> list[str]:
+        flag = Flag("change", probability, True, kept)
+        answer = Labels(labels=("change",), flags=(flag,), confidence=0.5, accepted=kept, reason="certified", tier="x")
+        found = decide(parse("a.txt", "One thing."), [answer], task=TASK)
+        return ["certified" if one.certified else "uncertain" for one in found.findings] + ["doubt"] * len(found.doubts)
+
+    assert said(0.3, True) == ["certified"]
+    assert said(0.5, False) == ["uncertain"]
+    assert said(0.3, False) == said(0.05, False) == ["doubt"]
+
+
 def test_every_text_is_asked_about_once_and_as_it_is_seen() -> None:
     model = Words(TASK)
     document = parse("a.txt", "We\u200b may\n  change.\n\nWe may change.\n\n* * *")

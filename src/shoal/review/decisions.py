@@ -37,12 +37,15 @@ class Policy:
         return self.severities.get(label, "medium")
 
 
+Verdict = Literal["certified", "uncertain", "doubt"]
+
+
 class Opinion(NamedTuple):
     """What a prediction says of one label."""
 
     label: str
     probability: float
-    verdict: Literal["certified", "uncertain", "doubt"]
+    verdict: Verdict
 
 
 class _Key(NamedTuple):
@@ -98,30 +101,34 @@ def opinions(prediction: Prediction, policy: Policy) -> list[Opinion]:
     """Read findings and doubts out of a prediction; an empty list means that the passage is clear.
 
     Several labels: what is flagged is a finding, certified where the flag is kept; what is not flagged and not cleared
-    is a doubt from `policy.doubt` on. One label: it is a finding, certified if the answer is kept; without a majority
-    it is a doubt. Where the label is one of `policy.nothing` the passage is clear, unless the answer is not kept and
-    something else is as likely as `policy.doubt`.
+    is a doubt from `policy.doubt` on. One label: it is a finding, certified if the answer is kept. What is not kept
+    and has no majority is a doubt in both. Where the one label is of `policy.nothing` the passage is clear, unless the
+    answer is not kept and something else is as likely as `policy.doubt`.
     """
     if isinstance(prediction, Labels):
+        found = [flag for flag in prediction.flags if flag.flagged]
+        open_ = [flag for flag in prediction.flags if not flag.flagged and not flag.kept]
         return [
-            Opinion(flag.label, flag.probability, "certified" if flag.kept else "uncertain")
-            for flag in prediction.flags
-            if flag.flagged
-        ] + [
-            Opinion(flag.label, flag.probability, "doubt")
-            for flag in prediction.flags
-            if not flag.flagged and not flag.kept and flag.probability >= policy.doubt
+            *(Opinion(flag.label, flag.probability, _verdict(flag.probability, kept=flag.kept)) for flag in found),
+            *(Opinion(flag.label, flag.probability, "doubt") for flag in open_ if flag.probability >= policy.doubt),
         ]
     if not isinstance(prediction, Label):
         raise InputError("a review needs a specialist for classification or multilabel.")
     if prediction.label not in policy.nothing:
-        sure = "certified" if prediction.accepted else "uncertain" if prediction.confidence >= _MAJORITY else "doubt"
-        return [Opinion(prediction.label, prediction.confidence, sure)]
+        verdict = _verdict(prediction.confidence, kept=prediction.accepted)
+        return [Opinion(prediction.label, prediction.confidence, verdict)]
     others = [score for score in prediction.top if score.label not in policy.nothing]
     nothing = sum(score.probability for score in prediction.top if score.label in policy.nothing)
     if prediction.accepted or not others or 1 - nothing < policy.doubt:
         return []
     return [Opinion(others[0].label, others[0].probability, "doubt")]
+
+
+def _verdict(probability: float, *, kept: bool) -> Verdict:
+    """Say how sure an answer is that something was found."""
+    if kept:
+        return "certified"
+    return "uncertain" if probability >= _MAJORITY else "doubt"
 
 
 def decide(
