@@ -29,7 +29,7 @@ import numpy as np
 from measuring import CACHE, data_folder, load_average
 from results import write
 from shoal import metrics
-from shoal.calibration.recall import certify_recall
+from shoal.calibration import certify_recall
 from shoal.data import Dataset, Row, split
 from shoal.metrics.spans import micro, span_counts
 from shoal.models.tagger import Tagger
@@ -198,7 +198,7 @@ def promises(tagger: Tagger, dataset: Dataset) -> dict[str, Any]:
             made = broken = 0
             for _ in range(DRAWS):
                 sample = held[draw.integers(0, len(held), max(len(held) // 2, 100))]
-                certificate = certify_recall(sample, THRESHOLDS, what=kind, risk=alpha, delta=DELTA)
+                certificate = certify_recall(sample, THRESHOLDS, risk=alpha, delta=DELTA)
                 if certificate.threshold is not None:
                     made += 1
                     broken += float((held < certificate.threshold).mean()) > alpha

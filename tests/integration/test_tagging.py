@@ -116,10 +116,16 @@ def test_what_cannot_be_learnt_is_told_before_anything_is_trained(dataset: Datas
     from shoal.training.tagging import train
 
     taught = [row for row in dataset.rows if row.split != "train" or "NAME" not in row.names]
-    with pytest.raises(DataError, match="type 'NAME' has no span in the train rows"):
+    with pytest.raises(DataError, match=r"'NAME': in the held-out splits \(\d+ rows\) but never in train"):
         train(replace(dataset, rows=tuple(taught)))
-    without_dev = [row for row in dataset.rows if row.split != "dev"]
-    with pytest.raises(DataError, match=r"the dev rows \(0\) hold no span"):
-        train(replace(dataset, rows=tuple(without_dev)))
+    with pytest.raises(DataError, match="type 'SHOE_SIZE' has no span in the train rows .* there is no rule for it"):
+        train(dataset, types=[*dataset.labels, "SHOE_SIZE"])
+    bare_dev = [replace(row, target=()) if row.split == "dev" else row for row in dataset.rows]
+    with pytest.raises(DataError, match=r"the dev rows \(\d+\) hold no span"):
+        train(replace(dataset, rows=tuple(bare_dev)))
+    with pytest.raises(DataError, match="type 'NAME' of the rows is not one of the 1 types given"):
+        train(dataset, types=["PLACE"])
+    with pytest.raises(DataError, match="no row has a span"):
+        train([{"text": "hello", "spans": []}, {"text": "bye", "spans": []}])
     with pytest.raises(InputError, match="risk is 2"):
         train(dataset, risk=2)

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shoal.calibration import certify
-from shoal.calibration.recall import certify_recall
+from shoal.calibration import certify, certify_recall
 from shoal.metrics.spans import partners
 from shoal.models import bio
 from shoal.tasks import Span
@@ -35,7 +34,7 @@ def outcomes(population: Floats, rows: int, alpha: float, seed: int) -> tuple[fl
     certified = broken = 0
     for _ in range(DRAWS):
         sample = population[draw.integers(0, len(population), rows)]
-        certificate = certify_recall(sample, GRID, what="NAME", risk=alpha, delta=DELTA)
+        certificate = certify_recall(sample, GRID, risk=alpha, delta=DELTA)
         if certificate.threshold is not None:
             certified += 1
             broken += float((population < certificate.threshold).mean()) > alpha
@@ -139,5 +138,5 @@ def test_texts_drawn_from_real_ones(held: dict[str, Floats], alpha: float) -> No
 def test_a_recall_promise_is_not_the_promise_about_kept_answers() -> None:
     """Where nothing is ever sure enough, everything is missed: `certify` would keep nothing, and promise that."""
     found = np.zeros(300)
-    assert not certify_recall(found, GRID, what="NAME", risk=0.1).certified
+    assert not certify_recall(found, GRID, risk=0.1).certified
     assert not certify(found, np.ones(300, bool), risk=0.1, grid=np.array([0.5])).certified

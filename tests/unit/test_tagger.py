@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoal import tasks
-from shoal.calibration.platt import Platt
+from shoal.calibration import Platt
 from shoal.errors import ArtifactError, EnvironmentProblem, InputError
 from shoal.models.tagger import RuleUse, Tagger
 from shoal.models.tokens import TokenScorer

@@ -1,23 +1,20 @@
 """Promises about each label by itself, where a text may have several: what is flagged, and what is cleared.
 
 Of the texts that are flagged and kept, at most `risk` do not have the label (`certify` gives the threshold). Of the
-texts that have the label, at most `risk` are cleared of it: `certify_recall`. Between the two thresholds a label is in
-doubt. Probabilities are of one label each, calibrated by Platt's method.
+texts that have the label, at most `risk` are cleared of it: `recall.certify_recall`. Between the two thresholds a
+label is in doubt. Probabilities are of one label each, calibrated by Platt's method.
 """
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.calibration.guarantee import Certificate
-from shoal.calibration.power import floor_rows
-from shoal.metrics import binomial_cdf, clopper_pearson_upper
-
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
 _NEWTON_STEPS = 50
 _SETTLED = 1e-9
+_EDGE = 1e-6
 _FEWEST = 5  # rows of a label from which its threshold is fitted
 _LEAST = 0.01  # of a threshold, and below 1
 
@@ -70,6 +67,12 @@ def sigmoid(scores: Floats) -> NDArray[np.float64]:
     return np.exp(-np.logaddexp(0.0, -np.asarray(scores, np.float64)))
 
 
+def log_odds(chances: Floats) -> NDArray[np.float64]:
+    """Logits of probabilities, those of 0 and 1 kept finite: what `sigmoid` turns back."""
+    inside = np.clip(np.asarray(chances, np.float64), _EDGE, 1 - _EDGE)
+    return np.log(inside) - np.log1p(-inside)
+
+
 def best_threshold(probability: Floats, has: Bools) -> float:
     """Find the probability from which a label is flagged, for the highest F1 on rows [n] that fitted nothing.
 
@@ -85,52 +88,3 @@ def best_threshold(probability: Floats, has: Bools) -> float:
     at = int(f1.argmax())
     below = ranked[at + 1] if at + 1 < len(ranked) else 0.0
     return float(np.clip((ranked[at] + below) / 2, _LEAST, 1 - _LEAST))
-
-
-def certify_recall(
-    probability: Floats, grid: Floats, *, risk: float = 0.05, delta: float = 0.05, what: str = "texts with the label"
-) -> Certificate:
-    """Find the highest threshold below which a label may be cleared: of the texts with it, at most `risk` fall below.
-
-    A fixed sequence like that of `certify`, from the lowest threshold upwards; an exact binomial test each.
-
-    Args:
-        probability: of the label, for the calibration rows that have it [n].
-        grid: thresholds, chosen without these rows.
-        risk: largest share of the texts with the label that may be cleared of it.
-        delta: chance that the promise fails.
-        what: the texts, for the reason.
-
-    Returns:
-        A certificate: `rows` and `accepted` are the texts with the label, `errors` those that would be cleared.
-    """
-    rows, passed, missed = len(probability), None, 0
-    for threshold in np.unique(grid):
-        errors = int((probability < threshold).sum())
-        if rows == 0 or binomial_cdf(errors, rows, risk) > delta:
-            break
-        passed, missed = float(threshold), errors
-    certified = passed is not None
-    floor = floor_rows(risk, delta)
-    more = floor - rows if rows < floor else None
-    if certified:
-        reason = f"certified at {risk:.1%} with {1 - delta:.1%} confidence: of {rows:,} {what} {missed:,} are cleared"
-    elif more is not None:
-        reason = f"not certified: {rows:,} {what} were there to test it on; at least {more:,} more are needed"
-    else:
-        reason = f"not certified: of {rows:,} {what} too many are cleared even at the lowest threshold"
-    return Certificate(
-        risk=risk,
-        confidence=1 - delta,
-        threshold=passed,
-        certified=certified,
-        rows=rows,
-        accepted=rows,
-        errors=missed,
-        coverage=1.0,
-        p_value=binomial_cdf(missed, rows, risk) if rows else 1.0,
-        risk_upper=clopper_pearson_upper(missed, rows, 1 - delta) if rows else 1.0,
-        feasible_coverage=1.0,
-        rows_needed=more,
-        reason=reason,
-    )

@@ -22,22 +22,28 @@ _HOPELESS = 0.9  # above this share of the budget, the rows that would certify g
 
 
 def certify_recall(
-    found: Floats, thresholds: Floats, *, what: str, risk: float = 0.05, delta: float = 0.05
+    found: Floats,
+    thresholds: Floats,
+    *,
+    risk: float = 0.05,
+    delta: float = 0.05,
+    what: str = "texts with the label",
+    fault: str = "are cleared",
 ) -> Certificate:
     """Find the highest threshold at which the promise holds, on texts that chose nothing else.
 
     Args:
-        found: for each text that holds one or more, how sure the tagger was of the one it was least sure of [n];
-            0 where it did not see one at any threshold.
+        found: for each calibration text that holds the thing, how sure the model was of it; of several, of the one it
+            was least sure of [n]. 0 where it did not see one at any threshold.
         thresholds: that may be used, chosen without these texts.
-        what: name of the thing, for the sentence.
-        risk: alpha: of the texts that hold one, the share in which one may be missed.
+        risk: alpha: of the texts that hold one, the share in which it may be missed.
         delta: chance that the promise fails; of this promise alone, not of several together.
+        what: the texts, for the sentence.
+        fault: what befalls those below the threshold, for the sentence.
 
     Returns:
         A certificate, also when there is none: then `reason` and `rows_needed` say what is missing. `rows` and
-        `accepted` count the texts that hold one, `errors` those in which one was missed, `coverage` is 1 where there
-        are such texts.
+        `accepted` count the texts, `errors` those in which it was missed, `coverage` is 1 where there are such texts.
 
     Raises:
         InputError: risk or delta outside (0, 1).
@@ -70,26 +76,20 @@ def certify_recall(
         "feasible_coverage": float(rows > 0),
     }
     if chosen is not None:
-        reason = (
-            f"certified at {risk:.1%} with {1 - delta:.1%} confidence: of {rows:,} calibration texts that hold "
-            f"{what}, one was missed in {missed:,}"
-        )
+        reason = f"certified at {risk:.1%} with {1 - delta:.1%} confidence: of {rows:,} {what} {missed:,} {fault}"
         return Certificate(threshold=float(ordered[at]), certified=True, rows_needed=None, reason=reason, **evidence)
-    more, reason = _missing(rows, missed, what, risk, delta)
+    more, reason = _missing(rows, missed, f"{what} {missed:,} {fault}", risk, delta)
     return Certificate(threshold=None, certified=False, rows_needed=more, reason=reason, **evidence)
 
 
-def _missing(rows: int, missed: int, what: str, risk: float, delta: float) -> tuple[int | None, str]:
+def _missing(rows: int, missed: int, outcome: str, risk: float, delta: float) -> tuple[int | None, str]:
     """How many more texts that hold one a certificate would take, and the sentence that says so."""
     usual = rows_needed(risk, delta)
     assert usual is not None  # half the budget is far enough from the budget for every risk
     if rows < floor_rows(risk, delta):
-        seen = f"not certified: only {rows:,} calibration texts hold {what}, and one was missed in {missed:,}"
+        seen = f"not certified: of only {rows:,} {outcome}"
     else:
-        seen = (
-            f"not certified: of {rows:,} calibration texts that hold {what}, one was missed in {missed:,} where at "
-            f"most {affordable(rows, risk, delta):,} may be"
-        )
+        seen = f"not certified: of {rows:,} {outcome} where at most {affordable(rows, risk, delta):,} may"
     observed = missed / max(rows, 1)
     too_many = missed > 0 and 1 - binomial_cdf(missed - 1, rows, risk) <= delta
     if too_many or (rows >= usual and observed > _HOPELESS * risk):
@@ -103,6 +103,5 @@ def _missing(rows: int, missed: int, what: str, risk: float, delta: float) -> tu
         needed = rows_needed(risk, delta, error=max(observed, risk / 2)) or 2 * rows
     more = max(1, math.ceil(needed - rows))
     return more, (
-        f"{seen}. A promise of at most {risk:.1%} needs about {needed:,} such texts: label about {more:,} more "
-        "calibration rows that hold one"
+        f"{seen}. A promise of at most {risk:.1%} needs about {needed:,} such texts: label about {more:,} more"
     )

@@ -12,19 +12,19 @@ from typing import Any, Self
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from shoal.calibration import Certificate
-from shoal.calibration.platt import Platt
-from shoal.errors import InputError
+from shoal.calibration import Certificate, Platt, log_odds, sigmoid
 from shoal.models import bio
 from shoal.models.artifact import Manifest
 from shoal.models.folder import read, scorer_home, write
+from shoal.models.texts import chunks
 from shoal.models.tokens import TokenScorer
 from shoal.privacy import DEFAULT_REGIONS, Finding, Rules, resolve
 from shoal.tasks import Reason, Span, Spans, Tagging
 
 _CHUNK = 256  # texts that are read together
-_AS_IT_IS = Platt()
+_AS_IT_IS = Platt(scale=1.0, bias=0.0)
 _LEAST = 0.01  # findings of a lower confidence are never answered, whatever the threshold
 
 
@@ -132,7 +132,8 @@ class Tagger:
             InputError: `texts` is not a list of strings.
             EnvironmentProblem: rules are used and the 'pii' extra is missing.
         """
-        return [tagged for chunk in _chunks(texts) for tagged in self._tagged(chunk)]
+        parts = (chunk[start : start + _CHUNK] for chunk in chunks(texts) for start in range(0, len(chunk), _CHUNK))
+        return [tagged for part in parts for tagged in self._tagged(part)]
 
     def answer(self, tagged: Tagged) -> Spans:
         """Apply the thresholds."""
@@ -141,7 +142,7 @@ class Tagger:
             for finding in tagged.findings
             if finding.span.confidence >= self._threshold_of[finding.span.type]
         )
-        confidence = float(self.whole(np.array([self.certainty(tagged)]))[0])
+        confidence = self.confidence(self.certainty(tagged))
         reason: Reason = "certified"
         if not tagged.text.strip():
             reason = "empty_text"
@@ -152,6 +153,10 @@ class Tagger:
         return Spans(
             confidence=confidence, accepted=reason == "certified", reason=reason, tier=self.scorer.kind, spans=spans
         )
+
+    def confidence(self, certainty: float) -> float:
+        """Probability that a whole answer of this `certainty` is right."""
+        return float(calibrated(self.whole, [certainty])[0])
 
     def certainty(self, tagged: Tagged) -> float:
         """Chance that all answered findings are right and all others wrong, were they independent; before `whole`."""
@@ -253,7 +258,7 @@ class Tagger:
     def _tagged(self, texts: list[str]) -> Iterator[Tagged]:
         given = self.scorer.read(texts)
         found = bio.candidates([each.logits for each in given], self.temperature)
-        chances = iter(self.chance(np.array([one.chance for each in found for one in each])).tolist())
+        chances = iter(calibrated(self.chance, [one.chance for each in found for one in each]).tolist())
         for text, units, listed in zip(texts, given, found, strict=True):
             findings: list[Finding] = []
             for one in listed:
@@ -273,13 +278,6 @@ class Tagger:
             yield Finding(span, finding.checked)
 
 
-def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
-    if isinstance(texts, str):
-        raise InputError("texts is one string; give a list of strings, such as ['call me on 555-0100'].")
-    for start in range(0, len(texts), _CHUNK):
-        chunk = list(texts[start : start + _CHUNK])
-        for offset, text in enumerate(chunk):
-            if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers are untyped
-                raise InputError(f"texts[{start + offset}] is of type {type(text).__name__}; give strings only.")
-        # Lone surrogates, which JSON can carry and no tokenizer takes, become question marks: as many characters.
-        yield [text.encode(errors="replace").decode() for text in chunk]
+def calibrated(platt: Platt, chances: Sequence[float]) -> NDArray[np.float64]:
+    """Probabilities of raw chances [n]."""
+    return sigmoid(platt.scale * log_odds(np.array(chances, dtype=np.float64)) + platt.bias)

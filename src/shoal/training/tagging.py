@@ -10,15 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from shoal.calibration import certify, fit_temperature, grid
-from shoal.calibration.platt import Platt
-from shoal.calibration.recall import certify_recall
-from shoal.data import Dataset
+from shoal import data as tables
+from shoal.calibration import certify, certify_recall, fit_platt, fit_temperature, grid, log_odds
+from shoal.data import Dataset, Source
 from shoal.errors import DataError, EnvironmentProblem, InputError
-from shoal.evaluation.tagging import evaluate
+from shoal.evaluation.tagging import evaluate_spans
 from shoal.meter import EnergyMeter
 from shoal.models import bio
-from shoal.models.tagger import RuleUse, Tagger
+from shoal.models.tagger import RuleUse, Tagger, calibrated
 from shoal.models.tokens import TokenScorer
 from shoal.privacy import DEFAULT_REGIONS, KINDS, Rules
 from shoal.tasks import Span, Tagging
@@ -51,9 +50,10 @@ Bools = NDArray[np.bool_]
 
 
 def train(
-    dataset: Dataset,
+    data: Source,
     *,
     name: str = "tagger",
+    types: Sequence[str] = (),
     risk: float | None = 0.05,
     confidence: float = 0.95,
     budget_seconds: float = 600,
@@ -67,8 +67,9 @@ def train(
     """Tune an encoder on labelled spans, put rules beside it, export, calibrate, certify and measure.
 
     Args:
-        dataset: rows with spans, each in train, dev, calibration or test (`shoal.data.split`).
+        data: rows with spans, or where they are; a path is read with the column "spans". Rows without a split get one.
         name: of the tagger.
+        types: the closed set; empty takes those that the rows have.
         risk: for each type: of the texts that hold one, at most this share may have one missed. And of the whole
             answers that are accepted at most this share may be wrong. None asks for no promise.
         confidence: of each promise, over draws of the calibration rows; each holds by itself.
@@ -87,6 +88,7 @@ def train(
     """
     requirements.check_promise(risk, confidence)
     require_extra()
+    dataset = prepared(data, types, seed, certified=risk is not None)
     task = Tagging(types=dataset.labels)
     kinds = mapped(KINDS, task.types) if rules else {}
     _check(dataset, kinds)
@@ -97,14 +99,8 @@ def train(
         finder = Rules(list(kinds), regions) if kinds else None  # before the long part: the extra may be missing
         passes = passes_of(encoder, *train_rows, task.types)
         try:
-            tuned = fit(
-                encoder,
-                passes,
-                len(task.types),
-                seed=seed,
-                budget_seconds=budget_seconds,
-                progress=progress or silent,
-            )
+            options: dict[str, Any] = {"budget_seconds": budget_seconds, "progress": progress or silent}
+            tuned = fit(encoder, passes, len(task.types), seed=seed, **options)
         except Unaffordable as error:
             raise InputError(f"budget_seconds is {budget_seconds:g}: {error}. Give more, or fewer rows.") from error
         tagger, exported = _exported(name, task, encoder, tuned, dev)
@@ -129,7 +125,30 @@ def train(
             "libraries": requirements.libraries(),
         },
     )
-    return replace(tagger, report=evaluate(tagger, dataset, seed=seed).as_dict())
+    return replace(tagger, report=evaluate_spans(tagger, dataset, seed=seed).as_dict())
+
+
+def prepared(data: Source, types: Sequence[str], seed: int, *, certified: bool) -> Dataset:
+    """Read, check and split; rows that would leak from training into later parts are left out.
+
+    Raises:
+        DataError: rows without spans of this task, or with a type that is not one of `types`.
+    """
+    dataset = data if isinstance(data, Dataset) else tables.read(data, label="spans", task="tagging")
+    if not all(isinstance(row.target, tuple) for row in dataset.rows):
+        raise DataError("the rows carry no spans; read them with task='tagging', from a column of lists of spans")
+    if types:
+        unknown = sorted(set(dataset.labels) - set(types))
+        if unknown:
+            raise DataError(f"type {unknown[0]!r} of the rows is not one of the {len(types)} types given")
+        dataset = Dataset.of(dataset.rows, types)
+    if not dataset.labels:
+        raise DataError("no row has a span; a tagger needs rows that have some, and rows that have none")
+    tables.check(dataset).raise_on_errors()
+    if not certified:
+        rows = (replace(row, split="train") if row.split == "calibration" else row for row in dataset.rows)
+        dataset = replace(dataset, rows=tuple(rows))
+    return tables.split(dataset, seed=seed, drop_leaks=True, calibrate=certified)
 
 
 def _check(dataset: Dataset, kinds: dict[str, str]) -> None:
@@ -232,7 +251,7 @@ def _fitted(tagger: Tagger, dev: tuple[list[str], Spanned], risk: float | None) 
     tagged = tagger.tag(dev[0])
     tagger = replace(tagger, thresholds=thresholds(tagger.task.types, tagged, dev[1], risk))
     scores, right = sure(tagger, tagged, dev[1])
-    return replace(tagger, whole=Platt.fit(scores, right)), scores, right
+    return replace(tagger, whole=fit_platt(log_odds(scores), right)), scores, right
 
 
 def _certified(
@@ -252,14 +271,19 @@ def _certified(
     tagged = tagger.tag(texts)
     promises = {
         name: certify_recall(
-            holding(tagged, references, name), np.array([threshold]), what=name, risk=risk, delta=delta
+            holding(tagged, references, name),
+            np.array([threshold]),
+            risk=risk,
+            delta=delta,
+            what=f"calibration texts that hold {name}",
+            fault="have one missed",
         )
         for name, threshold in zip(tagger.task.types, tagger.thresholds, strict=True)
     }
     scores, right = sure(tagger, tagged, references)
     full = np.array([bool(text.strip()) for text in texts], dtype=bool)
-    levels = grid(tagger.whole(dev_scores), dev_right, rows=len(texts), risk=risk, delta=delta)
-    whole = certify(tagger.whole(scores), right, full, risk=risk, delta=delta, grid=levels)
+    levels = grid(calibrated(tagger.whole, dev_scores.tolist()), dev_right, rows=len(texts), risk=risk, delta=delta)
+    whole = certify(calibrated(tagger.whole, scores.tolist()), right, full, risk=risk, delta=delta, grid=levels)
     return replace(tagger, promises=promises, certificate=whole, threshold=whole.threshold)
 
 

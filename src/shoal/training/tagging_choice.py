@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.calibration.platt import Platt
+from shoal.calibration import Platt, fit_platt, log_odds
 from shoal.metrics.resampling import value_of
 from shoal.metrics.spans import micro, partners, span_counts
 from shoal.models.tagger import RuleUse, Tagged, Tagger
@@ -110,7 +110,7 @@ def span_chance(tagger: Tagger, texts: Sequence[str], references: Spanned) -> Pl
         for finding in tagged.findings:
             scores.append(finding.span.confidence)
             right.append((finding.span.start, finding.span.end, finding.span.type) in known)
-    return Platt.fit(np.array(scores), np.array(right, dtype=bool))
+    return fit_platt(log_odds(np.array(scores)), np.array(right, dtype=bool))
 
 
 def least_sure(findings: Sequence[Finding], reference: Sequence[Span], name: str) -> float | None:
