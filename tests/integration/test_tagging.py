@@ -118,7 +118,7 @@ def test_what_cannot_be_learnt_is_told_before_anything_is_trained(dataset: Datas
     taught = [row for row in dataset.rows if row.split != "train" or "NAME" not in row.names]
     with pytest.raises(DataError, match=r"'NAME': in the held-out splits \(\d+ rows\) but never in train"):
         train(replace(dataset, rows=tuple(taught)))
-    with pytest.raises(DataError, match="type 'SHOE_SIZE' has no span in the train rows .* there is no rule for it"):
+    with pytest.raises(DataError, match=r"type 'SHOE_SIZE' has no span in the train rows .* there is no rule for it"):
         train(dataset, types=[*dataset.labels, "SHOE_SIZE"])
     bare_dev = [replace(row, target=()) if row.split == "dev" else row for row in dataset.rows]
     with pytest.raises(DataError, match=r"the dev rows \(\d+\) hold no span"):
