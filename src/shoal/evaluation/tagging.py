@@ -20,6 +20,7 @@ from shoal.tasks import Span, Spans
 
 _WRONG, _RIGHT = 20, 5  # examples
 _TEXT_CHARS = 600
+_SHORT = 0.5  # share of the planned training below which the report says so
 
 
 def evaluate_spans(tagger: Tagger, dataset: Dataset, *, seed: int = 0, timing_seconds: float = 2.0) -> TaskReport:
@@ -178,6 +179,9 @@ def _notes(test: Dataset, tagger: Tagger, references: Sequence[Sequence[Span]], 
             "span without a partial partner. A part's risk is the share of test texts holding the type in which one "
             "was missed."
         )
+    done = tagger.provenance.get("tagger", {}).get("steps_done", 1.0)
+    if done < _SHORT:
+        notes.append(f"The budget ended after {done:.0%} of the planned training: more seconds would teach it more.")
     if any(row.group is not None for row in test.rows):
         notes.append("Rows of one group are alike: intervals that take rows as independent are too narrow.")
     by_rule = sum(span.source == "rule" for answer in answers for span in answer.spans)

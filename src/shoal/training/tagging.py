@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shoal import data as tables
 from shoal.calibration import certify, certify_recall, fit_platt, fit_temperature, grid, log_odds
 from shoal.data import Dataset, Source
-from shoal.errors import DataError, EnvironmentProblem, InputError
+from shoal.errors import DataError, EnvironmentProblem
 from shoal.evaluation.tagging import evaluate_spans
 from shoal.meter import EnergyMeter
 from shoal.models import bio
@@ -36,7 +36,7 @@ from shoal.training.tagging_choice import (
     thresholds,
     with_rules,
 )
-from shoal.training.tokens import Tuned, Unaffordable, fit, passes_of
+from shoal.training.tokens import Tuned, fit, passes_of
 
 _PARITY_ROWS = 100
 _LARGEST_DIFFERENCE = 1e-3  # of a hidden state's element, of size one; float32 rounding gives about 1e-6
@@ -98,11 +98,8 @@ def train(
     with EnergyMeter() as meter:
         finder = Rules(list(kinds), regions) if kinds else None  # before the long part: the extra may be missing
         passes = passes_of(encoder, *train_rows, task.types)
-        try:
-            options: dict[str, Any] = {"budget_seconds": budget_seconds, "progress": progress or silent}
-            tuned = fit(encoder, passes, len(task.types), seed=seed, **options)
-        except Unaffordable as error:
-            raise InputError(f"budget_seconds is {budget_seconds:g}: {error}. Give more, or fewer rows.") from error
+        options: dict[str, Any] = {"budget_seconds": budget_seconds, "progress": progress or silent}
+        tuned = fit(encoder, passes, len(task.types), seed=seed, **options)
         tagger, exported = _exported(name, task, encoder, tuned, dev)
         uses = [] if finder is None else _measured(finder, kinds, train_rows, dev)
         tagger, told = with_rules(replace(tagger, regions=tuple(regions)), uses, *dev)

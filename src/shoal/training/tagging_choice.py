@@ -157,14 +157,15 @@ def thresholds(
 ) -> tuple[float, ...]:
     """For each type the confidence from which its spans are answered, chosen on the dev texts.
 
-    The one with the best strict F1; where a promise is asked for, the highest one at or below it at which half the
-    allowed share is missed, if there is such a one. Types with few dev spans get what all types together would.
+    Without a promise the one with the best strict F1. Where one is asked for, misses weigh more: the lowest one within
+    a standard error of the best F1, or one still lower at which half the allowed share is missed, if there is such a
+    one. Types with few dev spans get what all types together would.
     """
     kinds = [_kind(name, tagged, references) for name in types]
     everything = _Kind.pooled(kinds)
     chosen: list[float] = []
     for kind in kinds:
-        best = _best(kind if kind.spans >= _OWN_SPANS else everything)
+        best = _best(kind if kind.spans >= _OWN_SPANS else everything, lowest=risk is not None)
         aim = None if risk is None else _aim(kind.held if len(kind.held) >= _HELD else everything.held, risk / 2)
         chosen.append(best if aim is None else min(best, aim))
     return tuple(chosen)
@@ -184,14 +185,17 @@ def _kind(name: str, tagged: Sequence[Tagged], references: Spanned) -> _Kind:
     return _Kind(np.array(scores), np.array(right, dtype=bool), spans, holding(tagged, references, name))
 
 
-def _best(kind: _Kind) -> float:
-    """Find the threshold of the best F1; among equals the one nearest to one half."""
-    f1 = [
-        2 * kind.right[kind.scores >= threshold].sum() / max((kind.scores >= threshold).sum() + kind.spans, 1)
-        for threshold in THRESHOLDS
-    ]
-    ranked = sorted(zip(f1, THRESHOLDS.tolist(), strict=True), key=lambda pair: (-pair[0], abs(pair[1] - 0.5)))
-    return ranked[0][1]
+def _best(kind: _Kind, *, lowest: bool) -> float:
+    """Find the threshold of the best F1, or the lowest within a standard error of it; else the one nearest one half."""
+    f1 = np.array(
+        [
+            2 * kind.right[kind.scores >= threshold].sum() / max((kind.scores >= threshold).sum() + kind.spans, 1)
+            for threshold in THRESHOLDS
+        ]
+    )
+    error = np.sqrt(f1.max() * (1 - f1.max()) / max(kind.spans, 1)) if lowest else 0.0
+    good = THRESHOLDS[f1 >= f1.max() - error].tolist()
+    return good[0] if lowest else min(good, key=lambda threshold: abs(threshold - 0.5))
 
 
 def _aim(held: Floats, share: float) -> float | None:

@@ -66,10 +66,6 @@ class Tuned:
     details: dict[str, Any]
 
 
-class Unaffordable(Exception):
-    """Not even one pass over the texts would end within the budget; says how long one takes."""
-
-
 class _Head(nn.Module):
     def __init__(self, width: int, labels: int) -> None:
         super().__init__()
@@ -118,11 +114,11 @@ def fit(
 ) -> Tuned:
     """Tune an encoder on labelled passes; about a minute for 800 sentences on two cores.
 
-    The learning rate falls to zero with the planned steps or with the budget, whichever ends first. The same seed gives
-    the same model on the same machine and thread count unless the budget cuts it short.
+    The learning rate rises and falls with the planned steps or with the budget, whichever ends first: a training that
+    the budget cuts short still ends well, however little it has seen. The same seed gives the same model on the same
+    machine and thread count unless the budget cuts it short.
 
     Raises:
-        Unaffordable: the budget allows no full pass.
         InputError: the encoder cannot be opened.
     """
     began = time.monotonic()
@@ -146,7 +142,7 @@ def fit(
                 break
             if step % 10 == 0:
                 progress("tagger", int(1000 * share), 1000)
-            factor = min(1.0, (step + 1) / (_WARM_UP * steps)) * (1 - share)
+            factor = min(1.0, (share + 1 / steps) / _WARM_UP) * (1 - share)
             for group in optimizer.param_groups:
                 group["lr"] = group["full"] * factor
             optimizer.zero_grad(set_to_none=True)
@@ -154,9 +150,6 @@ def fit(
             nn.utils.clip_grad_norm_([*body.parameters(), *head.parameters()], _LARGEST_GRADIENT)
             optimizer.step()
             done = step + 1
-        if done < len(first):
-            estimate = (time.monotonic() - began) / max(done, 1) * len(first)
-            raise Unaffordable(f"one pass over the texts takes about {estimate:.0f} s")
     progress("tagger", 1000, 1000)
     details = {
         "epochs": epochs,
