@@ -1,5 +1,6 @@
 """Documents: every character accounted for, sections followed, and a sentence instead of a traceback for the rest."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from shoal.documents import Document, parse, read
 from shoal.documents.numbering import Numbering, find_mark, to_letters, to_roman
 from shoal.errors import EnvironmentProblem, InputError, NotFoundError, ShoalError
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "compliance" / "data"
 ODD = [
     "\r\n",
     "\n",
@@ -233,6 +235,18 @@ def test_long_paragraphs_are_cut_into_sentences() -> None:
     assert len(parse("short.txt", "One. Two.", longest=0).segments) == 2
     endless = parse("endless.txt", "x" * 5000 + " " + "word " * 1000)
     assert max(len(segment.text) for segment in endless.segments) <= 2000
+
+
+def test_every_clause_of_the_example_is_a_passage_under_its_number() -> None:
+    rows = [json.loads(line) for line in (EXAMPLE / "clauses.jsonl").read_text(encoding="utf-8").splitlines()]
+    passages = {}
+    for name in {row["document"] for row in rows}:
+        document = read(EXAMPLE / "documents" / name)
+        accounted(document)
+        for segment in document.segments:
+            section = segment.section.removeprefix("Article ") or segment.heading
+            passages[name, section, " ".join(segment.text.split())] = segment
+    assert not [row for row in rows if (row["document"], row["section"], " ".join(row["text"].split())) not in passages]
 
 
 @pytest.mark.parametrize(

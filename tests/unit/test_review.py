@@ -290,8 +290,11 @@ def test_the_page_marks_the_exact_words_and_runs_nothing() -> None:
 
 def test_the_markdown_says_where_everything_is() -> None:
     text = review_markdown(judged(severities={"arbitration": "high"}))
-    assert "| high | arbitration | 2.1 | 70%, outside the guarantee | Arbitration and change. |" in text
-    assert "1.1 (and 1 more place)" in text and "| medium | licence | 2.2 | 30% | Perhaps a licence. |" in text
+    assert "| high | arbitration | 2.1 · Courts | 70%, outside the guarantee | Arbitration and change. |" in text
+    assert (
+        "1.1 · Changes (and 1 more place)" in text
+        and "| medium | licence | 2.2 · Courts | 30% | Perhaps a licence. |" in text
+    )
     assert "<script>" not in text
 
 

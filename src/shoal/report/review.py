@@ -11,6 +11,7 @@ from shoal.report.page import render
 from shoal.review import SEVERITIES, Doubt, Finding, Place, Review, Severity
 
 _QUOTED = 240  # characters of a quote in a list; the whole one stands in the text
+_HEADED = 60  # characters of a heading there
 _STATES = {
     "certified": "inside the guarantee",
     "uncertain": "outside the guarantee",
@@ -33,7 +34,7 @@ class Note(NamedTuple):
         label: in words.
         chance: "97%".
         said: how sure it is, in words.
-        where: "4.2, page 3".
+        where: "4.2 · Fees, page 3".
         quote: the passage, cut if it is long.
         again: how many further places there are.
     """
@@ -107,8 +108,7 @@ def review_html(document: Document, review: Review) -> str:
 
 FOOTNOTES = (
     "Certified findings are inside the specialist's guarantee: the share of wrong ones among them is bounded, as its "
-    "evaluation report says. Uncertain findings are outside of it; passages to look at were neither flagged nor "
-    "cleared.",
+    "evaluation report says. Uncertain findings are outside of it; passages to look at could be either.",
     "A review marks passages for a person; it is no legal advice. Percentages are calibrated probabilities.",
 )
 
@@ -191,7 +191,8 @@ def worded(label: str) -> str:
 
 
 def _where(place: Place) -> str:
-    named = place.section or place.heading
+    heading = place.heading if len(place.heading) <= _HEADED else f"{place.heading[: _HEADED - 1]}…"
+    named = " · ".join(each for each in (place.section, heading) if each)
     paged = f"page {place.page}" if place.page else ""
     return ", ".join(each for each in (named, paged) if each) or "beginning"
 
@@ -208,7 +209,7 @@ def _cards(review: Review) -> list[tuple[str, str, str, str]]:
     clear = tally.cleared + tally.clear
     return [
         *cards,
-        ("doubt", f"{tally.doubtful:,}", "to look at", "neither flagged nor cleared"),
+        ("doubt", f"{tally.doubtful:,}", "to look at", "could be either"),
         ("clear", f"{clear:,}", "clear", f"{tally.cleared:,} certified"),
     ]
 
