@@ -1,5 +1,6 @@
 """What texts with references teach a summarizer, chosen by cross-fitting: no text judges what it taught."""
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
@@ -25,8 +26,8 @@ _RIDGE = 10.0  # texts that pull the expected share towards the mean
 SELECTIONS = tuple(
     Selection(diversity, thrift, stop)
     for diversity in (0.0, 0.3, 0.6)
-    for thrift in (0.0, 0.3, 0.6)
-    for stop in (0.1, 0.3, 0.5)
+    for thrift in (0.0, 0.2, 0.4, 0.6)
+    for stop in (0.1, 0.4)
 )
 
 
@@ -73,8 +74,11 @@ class Found(NamedTuple):
     log: dict[str, Any]
 
 
-def learn(texts: Sequence[Referenced], seed: int, progress: Progress) -> Found:
-    """Choose how to rank, then how to select, by mean ROUGE of cross-fitted summaries; then fit on all texts."""
+def learn(texts: Sequence[Referenced], seed: int, progress: Progress, until: float) -> Found:
+    """Choose how to rank, then how to select, by mean ROUGE of cross-fitted summaries; then fit on all texts.
+
+    From the moment `until` (`time.monotonic`) on no further way is tried: the first one stands.
+    """
     from shoal.training import ranker
 
     taught = [ranker.Taught(each.passages, Reference(each.words, each.wanted).alone()) for each in texts]
@@ -83,17 +87,22 @@ def learn(texts: Sequence[Referenced], seed: int, progress: Progress) -> Found:
     best: tuple[float, Recipe, list[Ranker]] | None = None
     for number, recipe in enumerate(ranker.RECIPES):
         progress("ranker", number, len(ranker.RECIPES))
+        if best is not None and time.monotonic() > until:
+            break
         rankers = [ranker.fit(_teaching(taught[:_MOST], folds != fold), recipe, seed=seed) for fold in range(_FOLDS)]
         tried[recipe.name] = _quality(_drafts(some, rankers, folds, Selection()), some)
         if best is None or tried[recipe.name] > best[0]:
             best = tried[recipe.name], recipe, rankers
     assert best is not None  # there are recipes
     _, recipe, rankers = best
-    made = {selection: _drafts(some, rankers, folds, selection) for selection in SELECTIONS}
-    qualities = {selection: _quality(drafts, some) for selection, drafts in made.items()}
+    qualities: dict[Selection, float] = {}
+    for selection in SELECTIONS:
+        if not qualities or time.monotonic() <= until:
+            qualities[selection] = _quality(_drafts(some, rankers, folds, selection), some)
     selection = max(qualities, key=lambda each: qualities[each])
-    shares = np.array([judge(draft, each.reference).share for draft, each in zip(made[selection], some, strict=True)])
-    expectation, expected = _expectation(made[selection], shares)
+    drafts = _drafts(some, rankers, folds, selection)
+    shares = np.array([judge(draft, each.reference).share for draft, each in zip(drafts, some, strict=True)])
+    expectation, expected = _expectation(drafts, shares)
     whole = _teaching(taught, np.ones(len(taught), np.bool_))
     return Found(
         ranker=ranker.fit(whole, recipe, seed=seed),

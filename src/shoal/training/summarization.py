@@ -31,6 +31,7 @@ from shoal.training.progress import Progress, silent
 FEWEST = 20  # texts with a reference from which something is learnt
 _MOST = 4_000  # texts that are learnt from
 _READING = 0.6  # share of the seconds that reading the texts may take
+_CHOOSING = 0.9  # share of the seconds after which nothing else is tried
 _PARITY_UNITS = 200
 
 
@@ -66,7 +67,8 @@ def train(
         floor: a summary is wrong where it has less than this share of the ROUGE-1 F1 that the oracle reaches.
         risk: of the summaries that are kept at most this share may be wrong; None asks for no promise.
         confidence: of that, over draws of the calibration rows.
-        budget_seconds: for training. Where reading takes longer than 60 % of it, fewer texts are learnt from.
+        budget_seconds: for training. Where reading takes longer than 60 % of it, fewer texts are learnt from; after
+            90 % nothing else is tried.
         seed: of everything random.
         backbone: the encoder: "auto" is the packaged one, else a folder or a hub name.
         progress: called as progress(stage, done, total).
@@ -87,7 +89,7 @@ def train(
         encoder, width, details = _encoder(backbone, dataset.texts, unit, cache)
         reader = Reader(_Remembering(encoder, cache), width, unit)
         texts = list(_read(reader, learnt, task.budget, began + _READING * budget_seconds, tell))
-        found = learn(texts, seed, tell) if len(texts) >= FEWEST else None
+        found = learn(texts, seed, tell, began + _CHOOSING * budget_seconds) if len(texts) >= FEWEST else None
     summarizer = Summarizer(
         name=name,
         task=task,
@@ -180,13 +182,18 @@ def _usual(rows: Sequence[Row]) -> Budget:
 def _encoder(
     backbone: str, texts: Sequence[str], unit: Literal["sentence", "turn"], cache: Path | None
 ) -> tuple[EncoderScorer, int, dict[str, str]]:
-    """Export the encoder, compared with torch on some units."""
+    """Export the encoder, compared with torch on some units; in int8 where that is faster.
+
+    The ranker learns from the very vectors that are served, so that it makes up for what rounding moves.
+    """
     from shoal.training import frozen
 
     found = resolve(backbone)
     pieces = [text[each.start : each.end] for text in texts[:_PARITY_UNITS] for each in units(text, unit)[:3]]
-    encoder, width = frozen.headless(found, pieces[:_PARITY_UNITS] or ["."], cache)
-    return encoder, width, {"name": found.name, "sha256": found.sha256}
+    made = frozen.embed(found, pieces[:_PARITY_UNITS] or ["."], silent, cache)
+    encoder = made.exact if made.small is None else made.small
+    details = {"name": found.name, "sha256": found.sha256, "precision": "fp32" if made.small is None else "int8"}
+    return encoder, made.width, details
 
 
 @dataclass(frozen=True, slots=True)
