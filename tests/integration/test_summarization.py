@@ -1,5 +1,7 @@
 """A summarizer from rows to a folder: it learns what a note keeps of a call, says how sure it is, and is measured."""
 
+import json
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -91,3 +93,21 @@ def test_bad_rows_and_arguments(cache: Path) -> None:
         train([{"text": "a", "summary": 3}], cache=cache)
     with pytest.raises(InputError, match="floor is 2"):
         train(longer, floor=2, cache=cache)
+
+
+@pytest.mark.public_data
+def test_quotes_of_public_meetings_are_verbatim_and_beat_their_beginning(cache: Path) -> None:
+    if not os.environ.get("SHOAL_DATA"):
+        pytest.skip("SHOAL_DATA is not set: no public data")
+    from shoal.training.summarization import untrained
+
+    file = Path(os.environ["SHOAL_DATA"], "qmsum_spans", "val.jsonl")
+    found = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()][::3]
+    rows = [Row(each["dialogue"], "", target=each["summary"], query=each["query"]) for each in found]
+    made = untrained(budget=Budget(words=64), cache=cache)
+    report = evaluate(made, Dataset.of(rows), timing_seconds=0.1)
+    assert report.metrics["rouge1"].value > report.baselines["lead"]["rouge1"].value + 0.01
+    for row, answer in zip(rows, made.predict([row.text for row in rows], [row.query for row in rows]), strict=True):
+        assert answer.quotes
+        for quote in answer.quotes:
+            assert row.text[quote.start : quote.end] == quote.text

@@ -13,7 +13,7 @@ from shoal.errors import InputError
 from shoal.evaluation import speed
 from shoal.evaluation.outcome import Example, Mark, TaskReport
 from shoal.evaluation.report import Data, Training
-from shoal.metrics import Estimate, bootstrap, mean_of, wilson
+from shoal.metrics import Estimate, bootstrap, clopper_pearson, mean_of, wilson
 from shoal.metrics.oracle import Reference
 from shoal.metrics.rouge import of_words, reading
 from shoal.models.passages import Passages
@@ -108,7 +108,7 @@ def evaluate(summarizer: Summarizer, dataset: Dataset, *, seed: int = 0, timing_
     texts, queries = [row.text for row in rows], [row.query for row in rows]
     drafts = list(summarizer.drafts(texts, queries))
     judged = [judge(draft, str(row.target)) for draft, row in zip(drafts, rows, strict=True)]
-    answers = summarizer.predict(texts, queries)
+    answers = [summarizer.answer(draft) for draft in drafts]
     kept = np.array([answer.accepted for answer in answers])
     shares = np.array([each.share for each in judged])
     f1 = np.stack([each.f1 for each in judged])
@@ -131,7 +131,7 @@ def evaluate(summarizer: Summarizer, dataset: Dataset, *, seed: int = 0, timing_
         },
         baselines=_baselines(drafts, rows, judged, seed),
         rows_kept=_share(kept),
-        risk=_share(shares[kept] < summarizer.floor) if kept.any() else None,
+        risk=_risk(shares[kept] < summarizer.floor) if kept.any() else None,
         certificate=summarizer.certificate,
         examples=_examples(rows, drafts, [answer.confidence for answer in answers], kept, judged),
         row_scores=f1[:, 0].tolist(),
@@ -173,6 +173,10 @@ def _mean(values: NDArray[np.float64], seed: int) -> Estimate:
 
 def _share(found: NDArray[np.bool_]) -> Estimate:
     return Estimate(float(found.mean()), *wilson(int(found.sum()), len(found)))
+
+
+def _risk(wrong: NDArray[np.bool_]) -> Estimate:
+    return Estimate(float(wrong.mean()), *clopper_pearson(int(wrong.sum()), len(wrong)))
 
 
 def _examples(

@@ -105,7 +105,7 @@ class Summarizer:
             InputError: `texts` is not a list of strings, or `queries` does not fit it.
         """
         own = budget is None or budget == self.task.budget
-        return [self._answer(draft, own) for draft in self.drafts(texts, queries, budget)]
+        return [self.answer(draft, own_budget=own) for draft in self.drafts(texts, queries, budget)]
 
     def drafts(
         self, texts: Sequence[str], queries: Sequence[str | None] | None = None, budget: Budget | None = None
@@ -115,6 +115,18 @@ class Summarizer:
         reader = Reader(self.encoder, self.width, self.task.unit)
         for passages in reader.read(texts, asked, budget or self.task.budget):
             yield drafted(passages, self.ranker, self.selection)
+
+    def answer(self, draft: Draft, *, own_budget: bool = True) -> Summary:
+        """Put words to a summary; `own_budget` tells whether it was made under the task's budget."""
+        confidence = self.confidence(draft)
+        reason = self._reason(draft, confidence, own_budget)
+        quotes = (
+            Quote(unit.start, unit.end, draft.passages.quote(index), round(float(draft.worth[index]), 4))
+            for index, unit in ((index, draft.passages.units[index]) for index in draft.chosen)
+        )
+        return Summary(
+            quotes=tuple(quotes), confidence=confidence, accepted=reason == "certified", reason=reason, tier=TIER
+        )
 
     def confidence(self, draft: Draft) -> float:
         """Expect a share of the ROUGE within reach, in [0, 1]; 0 where it is unknown."""
@@ -196,17 +208,6 @@ class Summarizer:
         home.mkdir(parents=True)
         self.encoder.save(home)
         self.ranker.save(place)
-
-    def _answer(self, draft: Draft, own_budget: bool) -> Summary:
-        confidence = self.confidence(draft)
-        reason = self._reason(draft, confidence, own_budget)
-        quotes = (
-            Quote(unit.start, unit.end, draft.passages.quote(index), round(float(draft.worth[index]), 4))
-            for index, unit in ((index, draft.passages.units[index]) for index in draft.chosen)
-        )
-        return Summary(
-            quotes=tuple(quotes), confidence=confidence, accepted=reason == "certified", reason=reason, tier=TIER
-        )
 
     def _reason(self, draft: Draft, confidence: float, own_budget: bool) -> Reason:
         if not draft.chosen:
