@@ -14,22 +14,24 @@ _MOST_CALLS = 2000
 _FEWEST_CALLS = 20
 
 
-def measure(predict: Callable[[list[str]], object], texts: Sequence[str], seconds: float) -> Speed:
-    """Time `predict` on one text a call and on many, half of `seconds` each. Needs at least one text."""
+def measure(
+    predict: Callable[[list[str]], object], texts: Sequence[str], seconds: float, *, bulk: int = _BULK
+) -> Speed:
+    """Time `predict` on one text a call and on `bulk`, half of `seconds` each. Needs at least one text."""
     predict(list(texts[:_WARM]))
     single = _single_calls(predict, texts, seconds / 2)
-    bulk = list(islice(cycle(texts), _BULK))
+    many = list(islice(cycle(texts), bulk))
     calls, started = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - started) < seconds / 2:
-        predict(bulk)
+        predict(many)
         calls += 1
     single.sort()
     return Speed(
         p50_ms=_quantile(single, 0.50) * 1e3,
         p99_ms=_quantile(single, 0.99) * 1e3,
         calls=len(single),
-        docs_per_second=calls * len(bulk) / elapsed,
-        bulk=len(bulk),
+        docs_per_second=calls * bulk / elapsed,
+        bulk=bulk,
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
     )
 
