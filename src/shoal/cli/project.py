@@ -108,6 +108,7 @@ def _read(config: "SpecialistConfig") -> "Dataset | None":
         text=config.text,
         label=config.label or COLUMN[config.task],
         task=config.task,
+        query=config.query,
         split=config.split,
         group=config.group,
         time=config.time,

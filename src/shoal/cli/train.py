@@ -48,7 +48,9 @@ def register(app: typer.Typer) -> None:
         project: Annotated[Path, PROJECT] = Path("shoal.toml"),
         data: Annotated[Path | None, typer.Option(help="Without a project: CSV, JSON Lines or Parquet.")] = None,
         out: Annotated[Path | None, typer.Option(help="With --data: the model folder to write.")] = None,
-        task: Annotated[str, typer.Option(help="With --data: classification, multilabel.")] = "classification",
+        task: Annotated[
+            str, typer.Option(help="With --data: classification, multilabel, tagging, summarization.")
+        ] = "classification",
         backbone: Annotated[str, typer.Option(help=_BACKBONE)] = "auto",
         risk: Annotated[float, typer.Option(help="With --data: promised share of wrong kept answers.")] = 0.05,
         confidence: Annotated[float, typer.Option(help="With --data: confidence of that promise.")] = 0.95,
@@ -181,8 +183,19 @@ def _train_one(
 
 def _options(config: "SpecialistConfig", suites: "Sequence[Suite]") -> dict[str, Any]:
     """Give the arguments of `train` that belong to the task."""
+    from shoal.tasks import Budget
+
     if config.task == "multilabel":
         return {"task": config.task, "labels": config.labels}
+    if config.task == "tagging":
+        regions = {"regions": config.regions} if config.regions else {}
+        return {"task": config.task, "types": config.labels, "rules": config.rules, **regions}
+    if config.task == "summarization":
+        told = config.summary
+        lengths = {"sentences": told.sentences, "words": told.words, "tokens": told.tokens}
+        given = {name: value for name, value in lengths.items() if value is not None}
+        budget = Budget.model_validate(given) if given else None
+        return {"task": config.task, "unit": told.unit, "floor": told.floor, "budget": budget}
     return {
         "task": config.task,
         "never": tuple(config.never),

@@ -13,6 +13,7 @@ FILE_NAME = "shoal.toml"
 _DATA, _LABELS = 'data = "data/intent.csv"', 'labels = ["refund", "delivery"]'
 NOT_AN_LLM = ("review", "none")
 _OF_A_CLASSIFICATION = ("never", "out_of_scope", "teacher", "unlabelled", "behaviour", "slices", "corrections")
+_OF_ANOTHER = {"summary": "summarization", "query": "summarization", "rules": "tagging", "regions": "tagging"}
 _RULES_OF_A_CLASSIFICATION = ("accuracy", "macro_f1", "slice_accuracy", "slice_gap", "max_slice_regression")
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
@@ -88,16 +89,22 @@ def _unfit(key: KeyPath, specialist: Mapping[str, Any]) -> Iterator[Mistake]:
         labels = specialist.get("labels")
         if isinstance(labels, list) and len(cast(list[object], labels)) == 1:
             yield (*key, "labels"), f"got {labels!r}, must be an array of 2 to {MAX_LABELS:,} labels"
-        strange = [("gate", rule) for rule in ("figures", "part_recall") if rule in table(specialist.get("gate"))]
+        strange: list[tuple[str, ...]] = [(name,) for name in _OF_ANOTHER if name in specialist]
+        strange += [("gate", rule) for rule in ("figures", "part_recall") if rule in table(specialist.get("gate"))]
     elif task not in get_args(TaskKind):
         return  # pydantic's to refuse
     else:
+        lengths = [name for name in ("sentences", "words", "tokens") if name in table(specialist.get("summary"))]
+        if len(lengths) > 1:
+            yield (*key, "summary", lengths[1]), "gives a length in a second way; give it in one"
         strange = [(name,) for name in _OF_A_CLASSIFICATION if name in specialist]
+        strange += [(name,) for name, of in _OF_ANOTHER.items() if name in specialist and of != task]
         gate = table(specialist.get("gate"))
         strange += [("gate", rule) for rule in _RULES_OF_A_CLASSIFICATION if rule in gate]
     for name in strange:
         remedy = "; ask for figures of its report, such as gate = { figures = { macro_f1 = 0.8 } }"
-        other = "another task" if task == "classification" else f"a classification, and the task is {task!r}"
+        of = _OF_ANOTHER.get(name[0], "another task" if task == "classification" else "a classification")
+        other = f"{of}, and the task is {task!r}"
         yield (*key, *name), f"is of {other}{remedy if name[0] == 'gate' and task != 'classification' else ''}"
 
 

@@ -93,6 +93,13 @@ def _labels(value: Any) -> Any:
     return given
 
 
+def _region(value: Any) -> str:
+    """Take a country code of two letters (ISO 3166)."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Z]{2}", value):
+        raise PydanticCustomError(RULE, "{allowed}", {"allowed": "a country code of two capital letters, such as GB"})
+    return value
+
+
 def _database(value: Any, info: ValidationInfo) -> Any:
     """Let a relative SQLite file start at the folder of shoal.toml."""
     if not isinstance(value, str) or not re.fullmatch(r"(sqlite:///|postgresql(\+\w+)?://).+", value):
@@ -108,6 +115,7 @@ DatabaseUrl = Annotated[str, BeforeValidator(_database)]
 ProjectPaths = Annotated[list[Path], BeforeValidator(_paths)]
 DataFiles = Annotated[Path | dict[str, Path], BeforeValidator(_data)]
 Labels = Annotated[list[Text], BeforeValidator(_labels)]
+Region = Annotated[str, BeforeValidator(_region)]
 
 
 class ProjectConfig(Table):
@@ -234,18 +242,38 @@ class BehaviourConfig(Table):
     skip: list[Text] = Field(default_factory=list[str])
 
 
+class SummaryConfig(Table):
+    """`summary`: of a specialist that summarises.
+
+    Attributes:
+        unit: what is quoted.
+        sentences: at most so many of them (or of turns). Where no length is given: 3.
+        words: at most so many.
+        tokens: at most so many, as an encoder counts.
+        floor: kept summaries reach at least this share of the ROUGE within reach, but for `risk` of them.
+    """
+
+    unit: Literal["sentence", "turn"] = "sentence"
+    sentences: Count | None = None
+    words: Count | None = None
+    tokens: Count | None = None
+    floor: Probability = 0.5
+
+
 class SpecialistConfig(Table):
     """`[specialists.NAME]`: one narrow task, the data it is learnt from, what is promised and who gets the doubts.
 
     Attributes:
-        task: what is asked: "classification" (one label of a set) or "multilabel" (any number of them).
+        task: what is asked: "classification" (one label of a set), "multilabel" (any number of them), "tagging" (spans
+            of several types) or "summarization" (the sentences or turns that say most).
         data: one file, or a file for each split; relative to shoal.toml. None: nothing is labelled yet.
         labels: the closed set of labels; without labelled rows their names alone make the first version.
         unlabelled: file of texts without labels, from which a first version learns what the traffic looks like.
         teacher: the labels are a larger model's answers.
         corrections: lists of `shoal data suspects` whose decisions are applied to the rows, one after the other.
         text: column of the texts.
-        label: column of the reference answers; None: "label", or "labels" where a text may have several.
+        label: column of the reference answers; None: "label", "labels", "spans" or "summary", as the task has it.
+        query: column with what a summary is to be about.
         split: column that assigns rows to splits.
         group: column whose values never straddle splits.
         time: column with the time of a row; the newest rows become calibration.
@@ -261,12 +289,15 @@ class SpecialistConfig(Table):
         out_of_scope: the label of rows that belong to none of the others; its kept answers get a promise of their own.
         descriptions: what labels mean: for the LLM, and to learn from where rows are few or none.
         instructions: what the LLM is told about the task.
+        summary: how long a summary is, of what it is made, and what is promised about it.
+        rules: whether a tagger looks for personal data by rules as well.
+        regions: countries whose national phone numbers its rules know.
         severities: how bad it is when a document review finds a label; "medium" where nothing is said.
         budget_seconds: time that training may take.
         seed: of everything random in training.
     """
 
-    task: Literal["classification", "multilabel"] = "classification"
+    task: Literal["classification", "multilabel", "tagging", "summarization"] = "classification"
     data: DataFiles | None = None
     labels: Labels = Field(default_factory=list[str])
     unlabelled: ProjectPath | None = None
@@ -274,6 +305,7 @@ class SpecialistConfig(Table):
     corrections: ProjectPaths = Field(default_factory=list[Path])
     text: Text = "text"
     label: Text | None = None
+    query: Text | None = None
     split: Text | None = None
     group: Text | None = None
     time: Text | None = None
@@ -288,6 +320,9 @@ class SpecialistConfig(Table):
     out_of_scope: Text | None = None
     descriptions: dict[str, Text] = Field(default_factory=dict[str, str])
     instructions: Text | None = None
+    summary: SummaryConfig = SummaryConfig()
+    rules: bool = True
+    regions: list[Region] = Field(default_factory=list[str])
     severities: dict[Text, Literal["high", "medium", "low"]] = Field(default_factory=dict[str, Any])
     budget_seconds: Positive = 600.0
     seed: CountOrZero = 0

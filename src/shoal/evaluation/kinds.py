@@ -10,10 +10,14 @@ from shoal.evaluation.evaluate import evaluate
 from shoal.evaluation.multilabel import evaluate_labels
 from shoal.evaluation.outcome import TaskReport
 from shoal.evaluation.report import Report
+from shoal.evaluation.summarization import evaluate as evaluate_summaries
+from shoal.evaluation.tagging import evaluate_spans
 from shoal.models import Model, Specialist
 
 _MEASURES: dict[str, Callable[..., TaskReport]] = {
     "multilabel": evaluate_labels,
+    "tagging": evaluate_spans,
+    "summarization": evaluate_summaries,
 }
 
 

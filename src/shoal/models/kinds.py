@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _HOME = {
     "classification": ("shoal.models.specialist", "Specialist"),
     "multilabel": ("shoal.models.multilabel", "MultiLabelSpecialist"),
+    "tagging": ("shoal.models.tagger", "Tagger"),
+    "summarization": ("shoal.models.summarizer", "Summarizer"),
 }
 
 

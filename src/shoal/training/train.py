@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _MODULE: dict[TaskKind, str] = {
     "classification": "shoal.training.classification",
     "multilabel": "shoal.training.multilabel",
+    "tagging": "shoal.training.tagging",
+    "summarization": "shoal.training.summarization",
 }
 
 
@@ -83,7 +85,8 @@ def train(
     Args:
         data: a path (CSV, JSON Lines, Parquet), a list of rows, a `Dataset`; for a classification also `Answers`
             of a larger model. Columns are "text" and the answer's: see `shoal.data.targets`.
-        task: "classification" (one label of a set), "multilabel" (any number of them).
+        task: "classification" (one label of a set), "multilabel" (any number of them), "tagging" (spans of several
+            types) or "summarization" (the sentences or turns that say most).
         backbone: "auto" tries what there is and keeps the smallest that is as good as the best; a method's name asks
             for one; a folder or a hub name is another encoder; a list of encoders has each probed (classification).
         risk: of the answers that are kept at most this share may disagree with the reference ... None promises
@@ -95,7 +98,8 @@ def train(
         progress: called as progress(stage, done, total).
         cache: folder for what a later training can use again; None keeps nothing.
         options: of the task: those of `train` in its module, such as `never` and `out_of_scope` for a classification
-            (`shoal.training.classification`) or `labels` (`shoal.training.multilabel`).
+            (`shoal.training.classification`), `labels` (`shoal.training.multilabel`), `types` and `rules`
+            (`shoal.training.tagging`), `unit` and `budget` (`shoal.training.summarization`).
 
     Raises:
         InputError: an argument or the data cannot be used; DataError names the rows.
