@@ -3,7 +3,7 @@
     SHOAL_DATA=... python bench/review.py
 
 Terms of service of the unfair_tos corpus that no specialist was trained on, joined to one document of 15,000 words (30
-pages of 500), numbered, in paragraphs of about 60 words. It is written as text, HTML and DOCX. Timed are reading,
+pages of 500), numbered, in paragraphs of 60 words or more. It is written as text, HTML and DOCX. Timed are reading,
 judging and drawing the HTML page, in one process with the specialist loaded; and the command `shoal review`, from its
 start to its end. The specialists tell the categories of unfair clauses apart; how well is another benchmark's matter.
 """
@@ -69,7 +69,7 @@ def sentences(listed: str) -> list[dict[str, str]]:
 
 
 def contract() -> list[str]:
-    """Paragraphs of about 60 words, 15,000 in all."""
+    """Paragraphs of 60 words or more, 15,000 in all."""
     paragraphs, words, total = [], [], 0
     for row in sentences("LIST_TEST_0.txt"):
         words += row["text"].split()

@@ -69,6 +69,12 @@ def test_loading_the_command_line_loads_no_torch() -> None:
     assert _imported_by("import shoal.cli") & {"torch", "transformers", "sklearn", "onnxruntime", "scipy"} == set()
 
 
+def test_a_review_loads_no_database_and_no_http_client() -> None:
+    assert (
+        _imported_by("import shoal.review, shoal.report") & {"sqlalchemy", "aiohttp", "torch", "onnxruntime"} == set()
+    )
+
+
 def test_only_the_command_line_reads_the_environment() -> None:
     readers = [
         path

@@ -17,7 +17,8 @@ from shoal.errors import InputError, LLMTimeout
 from shoal.llm import Completion, Endpoint
 from shoal.models import Model
 from shoal.report import review_html, review_markdown, review_summary
-from shoal.review import Review, decide, review, second_opinion, settle
+from shoal.review import Review, decide, review, settle
+from shoal.review.second_opinion import second_opinion
 from shoal.tasks import Classification, Flag, Label, Labels, MultiLabel, Prediction, Score, Tagging, Task, Usage
 
 TASK = MultiLabel(labels=("arbitration", "change", "licence"))

@@ -168,7 +168,8 @@ def _settled(review: "Review", name: str, path: Path, table: "SpecialistConfig")
 
     from shoal import config
     from shoal.cli.endpoint import endpoint_of
-    from shoal.review import SecondOpinion, second_opinion, settle
+    from shoal.review import settle
+    from shoal.review.second_opinion import SecondOpinion, second_opinion
 
     llm = config.load(path).llms[name]
     endpoint = endpoint_of(name, llm)

@@ -1,9 +1,11 @@
-"""Review of whole documents: a specialist's labels on every passage as findings and doubts, with exact quotes."""
+"""Review of whole documents: a specialist's labels on every passage as findings and doubts, with exact quotes.
+
+`shoal.review.second_opinion` asks a larger model about the doubts; it is not loaded here, as it brings an HTTP client.
+"""
 
 from shoal.review.decisions import NOTHING, Policy, decide, settle
 from shoal.review.findings import SEVERITIES, Doubt, Finding, Place, Review, Severity, Tally
 from shoal.review.review import review
-from shoal.review.second_opinion import SecondOpinion, second_opinion
 
 __all__ = [
     "NOTHING",
@@ -13,11 +15,9 @@ __all__ = [
     "Place",
     "Policy",
     "Review",
-    "SecondOpinion",
     "Severity",
     "Tally",
     "decide",
     "review",
-    "second_opinion",
     "settle",
 ]
