@@ -4,7 +4,8 @@
 
 qmsum_spans: trained on val.jsonl, the summaries of test.jsonl measured once; the budget is as many words as the
 references of val have on average. legal_summarization: both files together, five folds by document or service, each
-fold summarised once by what the other four taught; the budget is one sentence. Every system chooses among the same
+fold summarised once by what the other four taught; the budget is one sentence, and in a second run 16 words, as many
+as its references have on average. Every system chooses among the same
 sentences under the same budget; one that only ranks takes them in its order and leaves out what does not fit. Only
 shoal is told the query. ROUGE is F1 without stemming; it is compared with the rouge-score package on every summary, and
 every quote is looked up in its text. The promise is tried on 200 draws of half as many texts: a certificate that at
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +28,7 @@ from numpy.typing import NDArray
 
 from measuring import CACHE, data_folder, load_average
 from peers_environments import environment, run, surroundings
-from results import write
+from results import RESULTS, write
 from shoal.calibration import certify
 from shoal.data import Dataset, Row
 from shoal.evaluation.summarization import FIGURES, central, chosen_f1, judge, lead, read_words
@@ -59,16 +61,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     parser.add_argument("--quick", action="store_true", help="sixty texts of each")
+    parser.add_argument("--merge", action="store_true", help="keep what earlier runs measured and this one does not")
     arguments = parser.parse_args()
     results: list[dict[str, Any]] = []
     for name in arguments.data:
         load = load_average()
-        trained, facts = DATA[name](data_folder() / name, 60 if arguments.quick else 100_000)
+        folder = data_folder() / name.removesuffix("_words")
+        trained, facts = DATA[name](folder, 60 if arguments.quick else 100_000)
         systems = summarised(trained)
         for row in measured(systems):
             results.append({"data": name, **row, **facts, "load_average": load})
             print(results[-1], flush=True)
+    if arguments.merge:
+        results = earlier(results) + results
     print(f"wrote {write('summarization', results, seed=0)}")
+
+
+def earlier(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What an earlier run measured and this one did not."""
+    done = {row["data"] for row in results}
+    before = json.loads((RESULTS / "summarization.json").read_text(encoding="utf-8"))["results"]
+    return [row for row in before if row["data"] not in done]
 
 
 def qmsum(folder: Path, most: int) -> tuple[Trained, dict[str, Any]]:
@@ -84,7 +97,7 @@ def qmsum(folder: Path, most: int) -> tuple[Trained, dict[str, Any]]:
     return [(made, rows["test"])], facts_of([made])
 
 
-def legal(folder: Path, most: int) -> tuple[Trained, dict[str, Any]]:
+def legal(folder: Path, most: int, budget: Budget) -> tuple[Trained, dict[str, Any]]:
     found = [
         Row(
             each["original_text"],
@@ -100,7 +113,7 @@ def legal(folder: Path, most: int) -> tuple[Trained, dict[str, Any]]:
     for number in range(FOLDS):
         test = [row for row, fold in zip(found, folds, strict=True) if fold == number]
         rest = [row for row, fold in zip(found, folds, strict=True) if fold != number]
-        trained.append((learnt(rest, test, Budget(sentences=1)), test))
+        trained.append((learnt(rest, test, budget), test))
     return trained, facts_of([made for made, _ in trained])
 
 
@@ -249,7 +262,8 @@ def estimate(values: NDArray[np.float64]) -> dict[str, float]:
 
 DATA: dict[str, Callable[[Path, int], tuple[Trained, dict[str, Any]]]] = {
     "qmsum_spans": qmsum,
-    "legal_summarization": legal,
+    "legal_summarization": partial(legal, budget=Budget(sentences=1)),
+    "legal_summarization_words": partial(legal, budget=Budget(words=16)),
 }
 
 

@@ -32,6 +32,7 @@ NAMES = {
     "llm_babe_bias": "BABE",
     "llm_imdb_gpt": "IMDB",
     "legal_summarization": "legal summaries",
+    "legal_summarization_words": "legal summaries",
     "qmsum_spans": "QMSum",
 }
 

@@ -13,6 +13,8 @@ from shoal.data import Dataset, Row
 from shoal.errors import DataError, InputError
 from shoal.evaluation.outcome import TaskReport
 from shoal.evaluation.summarization import evaluate
+from shoal.models.passages import Passages
+from shoal.models.salience import NAMES
 from shoal.models.summarizer import Summarizer
 from shoal.tasks import Budget
 
@@ -73,6 +75,32 @@ def test_it_learns_what_is_worth_quoting(trained: Summarizer, tmp_path: Path) ->
     complaints = [any(quote.text.startswith("Customer: My") for quote in answer.quotes) for answer in answers]
     assert np.mean(complaints) > 0.9
     assert evaluate(opened, Dataset.of(fresh), timing_seconds=0.1).metrics["share_of_oracle"].value > 0.8
+
+
+def test_rankers_put_into_one_score_the_mean_of_theirs() -> None:
+    from shoal.training.ranker import HIDDEN, LINEAR, Taught, averaged, fit
+
+    rng = np.random.default_rng(0)
+    texts = [
+        Passages(
+            text="",
+            query="",
+            units=[],
+            costs=np.ones(rows, np.int64),
+            limit=1,
+            vectors=rng.normal(size=(rows, 40)).astype(np.float32),
+            features=rng.normal(size=(rows, len(NAMES))).astype(np.float32),
+        )
+        for rows in (5, 9, 12)
+    ]
+    taught = [Taught(each, np.maximum(each.features[:, 3].astype(np.float64) + 2, 0)) for each in texts]
+    both = [fit(taught, recipe, seed=0) for recipe in (LINEAR, HIDDEN)]
+    for each in taught:
+        mean = np.mean([ranker.scores(each.passages) for ranker in both], axis=0)
+        np.testing.assert_allclose(averaged(both).scores(each.passages), mean, atol=1e-5)
+        assert mean.argmax() == each.gains.argmax()
+    again = fit(taught, HIDDEN, seed=0)
+    np.testing.assert_array_equal(again.hidden, both[1].hidden)
 
 
 def test_without_references_nothing_is_learnt_and_nothing_kept(cache: Path) -> None:

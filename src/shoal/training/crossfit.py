@@ -84,17 +84,19 @@ def learn(texts: Sequence[Referenced], seed: int, progress: Progress, until: flo
     taught = [ranker.Taught(each.passages, Reference(each.words, each.wanted).alone()) for each in texts]
     some, folds = texts[:_MOST], _folds(texts[:_MOST], seed)
     tried: dict[str, float] = {}
-    best: tuple[float, Recipe, list[Ranker]] | None = None
-    for number, recipe in enumerate(ranker.RECIPES):
-        progress("ranker", number, len(ranker.RECIPES))
-        if best is not None and time.monotonic() > until:
+    made: dict[str, list[Ranker]] = {}
+    fitted: dict[Recipe, list[Ranker]] = {}
+    for number, (name, recipes) in enumerate(ranker.WAYS.items()):
+        progress("ranker", number, len(ranker.WAYS))
+        if made and time.monotonic() > until:
             break
-        rankers = [ranker.fit(_teaching(taught[:_MOST], folds != fold), recipe, seed=seed) for fold in range(_FOLDS)]
-        tried[recipe.name] = _quality(_drafts(some, rankers, folds, Selection()), some)
-        if best is None or tried[recipe.name] > best[0]:
-            best = tried[recipe.name], recipe, rankers
-    assert best is not None  # there are recipes
-    _, recipe, rankers = best
+        for recipe in (each for each in recipes if each not in fitted):
+            kept = [_teaching(taught[:_MOST], folds != fold) for fold in range(_FOLDS)]
+            fitted[recipe] = [ranker.fit(each, recipe, seed=seed) for each in kept]
+        made[name] = [ranker.averaged([fitted[recipe][fold] for recipe in recipes]) for fold in range(_FOLDS)]
+        tried[name] = _quality(_drafts(some, made[name], folds, Selection()), some)
+    way = max(tried, key=lambda each: tried[each])
+    rankers = made[way]
     qualities: dict[Selection, float] = {}
     for selection in SELECTIONS:
         if not qualities or time.monotonic() <= until:
@@ -105,13 +107,13 @@ def learn(texts: Sequence[Referenced], seed: int, progress: Progress, until: flo
     expectation, expected = _expectation(drafts, shares)
     whole = _teaching(taught, np.ones(len(taught), np.bool_))
     return Found(
-        ranker=ranker.fit(whole, recipe, seed=seed),
+        ranker=ranker.averaged([ranker.fit(whole, recipe, seed=seed) for recipe in ranker.WAYS[way]]),
         selection=selection,
         expectation=expectation,
         confidence=expected,
         shares=shares,
         log={
-            "ranker": recipe.name,
+            "ranker": way,
             "tried": {name: round(quality, 4) for name, quality in tried.items()},
             "selection": {name: getattr(selection, name) for name in selection.__struct_fields__},
             "mean_rouge": round(qualities[selection], 4),

@@ -23,7 +23,6 @@ _RATE = 5e-3
 class Recipe(NamedTuple):
     """How large a network is: hidden units of each of several, coordinates of the vectors that it sees."""
 
-    name: str
     hidden: int
     projected: int
     networks: int
@@ -31,10 +30,9 @@ class Recipe(NamedTuple):
     dropout: float
 
 
-RECIPES = (
-    Recipe("linear", 0, 0, 1, 0.01, 0.0),
-    Recipe("hidden layer, vectors", 16, 32, 3, 0.01, 0.2),
-)
+LINEAR = Recipe(0, 0, 1, 0.01, 0.0)
+HIDDEN = Recipe(16, 32, 3, 0.01, 0.2)
+WAYS = {"linear": (LINEAR,), "hidden layer, vectors": (HIDDEN,), "both": (LINEAR, HIDDEN)}  # what is averaged
 
 
 class Taught(NamedTuple):
@@ -65,6 +63,25 @@ def fit(taught: Sequence[Taught], recipe: Recipe, *, seed: int) -> Ranker:
         hidden=np.concatenate([each[1] for each in parts], axis=1),
         bias=np.concatenate([each[2] for each in parts]),
         out=np.concatenate([each[3] for each in parts]) * share,
+    )
+
+
+def averaged(rankers: Sequence[Ranker]) -> Ranker:
+    """Put rankers that were fitted on the same texts into one, whose score is the mean of theirs."""
+    widest = max(rankers, key=lambda each: len(each.mean))
+    share = np.float32(1 / len(rankers))
+
+    def wide(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Add rows of zeros for inputs that a ranker does not see."""
+        missing = len(widest.mean) - len(weights)
+        return np.concatenate([weights, np.zeros((missing, *weights.shape[1:]), np.float32)])
+
+    return replace(
+        widest,
+        linear=np.sum([wide(each.linear) * share for each in rankers], axis=0, dtype=np.float32),
+        hidden=np.concatenate([wide(each.hidden) for each in rankers], axis=1),
+        bias=np.concatenate([each.bias for each in rankers]),
+        out=np.concatenate([each.out for each in rankers]) * share,
     )
 
 
