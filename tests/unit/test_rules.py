@@ -29,6 +29,7 @@ def found(rules: Rules, text: str) -> dict[str, str]:
         ("CREDIT_CARD", "Charge 4111 1111 1111 1111, please.", "4111 1111 1111 1111"),
         ("IBAN_CODE", "Refund to DE89 3704 0044 0532 0130 00 today", "DE89 3704 0044 0532 0130 00"),
         ("EMAIL_ADDRESS", "Write to j.doe+orders@mail.example.com.", "j.doe+orders@mail.example.com"),
+        ("EMAIL_ADDRESS", "Write to sheila@torre-dairy.example today", "sheila@torre-dairy.example"),
         ("IP_ADDRESS", "from 192.168.10.254 at noon", "192.168.10.254"),
         ("IP_ADDRESS", "from 2001:db8::ff00:42:8329 at noon", "2001:db8::ff00:42:8329"),
         ("PHONE_NUMBER", "ring +44 20 7946 0018 after six", "+44 20 7946 0018"),
@@ -56,6 +57,8 @@ def test_a_checksum_confirms_and_a_form_alone_does_not(rules: Rules) -> None:
     assert by_kind["CREDIT_CARD"].span.confidence == 1.0
     assert by_kind["CREDIT_CARD"].span.source == "rule"
     assert not by_kind["PHONE_NUMBER"].checked
+    known, unknown = (Rules(["EMAIL_ADDRESS"]).find(f"me@example.{end}")[0] for end in ("org", "internal"))
+    assert known.checked and not unknown.checked
     assert 0 < by_kind["PHONE_NUMBER"].span.confidence < 1
 
 

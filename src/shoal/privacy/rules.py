@@ -125,14 +125,18 @@ def _pattern(kind: str) -> _Rule:
 
 
 def _offline_email(offered: Any) -> Any:
-    """Presidio's recogniser, with the list of domains that comes with tldextract: it would fetch the newest one."""
+    """Presidio's recogniser, with the list of domains that comes with tldextract: it would fetch the newest one.
+
+    A domain that is not on the list leaves an address unconfirmed; Presidio would drop it. Machines of an own network
+    (".local", ".internal") and those of examples (".example", RFC 2606) write to people too.
+    """
     import tldextract
 
     domains = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
     class Email(offered):
-        def validate_result(self, pattern_text: str) -> bool:
-            return bool(domains(pattern_text).fqdn)
+        def validate_result(self, pattern_text: str) -> bool | None:
+            return bool(domains(pattern_text).fqdn) or None
 
     return Email(name="EmailRecognizer")
 
