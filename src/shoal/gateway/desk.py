@@ -1,8 +1,9 @@
 """What every request handler needs: who can be asked, how doubts are settled, where it is written down."""
 
 import difflib
+import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from shoal.errors import NotFoundError, ShoalError
@@ -10,14 +11,13 @@ from shoal.gateway import wire
 from shoal.gateway.exchange import Exchange
 from shoal.gateway.telemetry import Telemetry
 from shoal.ledger import Inference, Ledger
-from shoal.llm import Endpoint, Labelling, Spent, chat_messages, classify, label_set
+from shoal.llm import Endpoint, Labelled, Labelling, Spent, chat_messages, classify, label_set, spans, summary
 from shoal.meter import EnergyMeter, Price, baseline, cost
 from shoal.routing import Decision, Failure, LLMAnswer, Route
 from shoal.serving import Engine, Resident
-from shoal.tasks import Classification, Label, MultiLabel, Prediction, Usage
+from shoal.tasks import Classification, Label, MultiLabel, Prediction, Summarization, Tagging, Task, Usage
 
 _LIKELY = 3
-_ASKED = {"classification": classify, "multilabel": label_set}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,9 @@ class Desk:
         """
         started, spent = time.perf_counter(), Spent()
         try:
-            asked = _ASKED.get(resident.specialist.task.kind)
+            asked = _asked(resident.specialist.task)
             if asked is None:
-                message = f"larger models are not asked for answers to the task {resident.specialist.task.kind!r} yet"
+                message = f"larger models are not asked for answers to the task {resident.specialist.task.kind!r}"
                 return Failure("llm_unable", message)
             labelled = await asked(self.llms[name].endpoint, text, self._labelling(resident, doubt), spent)
         except ShoalError as error:
@@ -233,6 +233,8 @@ class Desk:
         """
         task = resident.specialist.task
         labels = task.labels if isinstance(task, Classification | MultiLabel) else ()
+        if isinstance(task, Tagging):
+            labels = task.types
         told = self.plan(resident.name).labelling
         if told is None:
             return Labelling(labels)
@@ -252,3 +254,14 @@ class Desk:
             self._prompts[key] = chat_messages("", self._labelling(resident))[0]["content"]
         answer = decision.said or decision.prediction.said
         return baseline(text, instead.price, prompt=self._prompts[key], answer=answer).cost_usd
+
+
+def _asked(task: Task) -> Callable[[Endpoint, str, Labelling, Spent], Awaitable[Labelled]] | None:
+    """Return how a larger model is asked for answers to a task; None where it is not."""
+    if isinstance(task, Classification):
+        return classify
+    if isinstance(task, MultiLabel):
+        return label_set
+    if isinstance(task, Tagging):
+        return spans
+    return functools.partial(summary, budget=task.budget) if isinstance(task, Summarization) else None

@@ -14,6 +14,7 @@ from shoal.llm.classify import (
 from shoal.llm.client import Completion, Endpoint, Refused, Upstream
 from shoal.llm.examples import ExampleIndex
 from shoal.llm.label_sets import label_set, read_label_set
+from shoal.llm.quotations import read_spans, read_summary, spans, summary
 
 __all__ = [
     "Breaker",
@@ -33,4 +34,8 @@ __all__ = [
     "label_set",
     "read_label",
     "read_label_set",
+    "read_spans",
+    "read_summary",
+    "spans",
+    "summary",
 ]
