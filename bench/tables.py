@@ -289,7 +289,7 @@ def summarization(results: list[Row]) -> list[str]:
     head = ("data", "texts", "budget", "system", "ROUGE-1, %", "ROUGE-2, %", "ROUGE-L, %")
     more = ("shoal's ROUGE-1 more, points", "ROUGE-2 more", "ROUGE-L more")
     tried = [
-        f"{data(row)}, {row['budget']}: {percent(one['below_floor'])} % have less; certified in {one['certified']} draws"
+        f"{data(row)}, {row['budget']}: {percent(one['below_floor'])} % less; certified in {one['certified']} draws"
         f", keeping {percent(one['mean_kept'])} % on average; broken in {one['broken']} of {one['draws']}."
         for row in results
         if (one := row.get("promise"))
