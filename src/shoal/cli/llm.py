@@ -9,6 +9,8 @@ from rich.console import Console
 
 from shoal.cli.project import cache_folder
 
+_STOPPING = {signal.SIGINT, signal.SIGTERM}
+
 
 def register(app: typer.Typer) -> None:
     """Add `llm serve`."""
@@ -39,7 +41,10 @@ def register(app: typer.Typer) -> None:
         console = Console(highlight=False)
         try:
             with LocalLLM(cache or cache_folder(), port=port, threads=threads) as local:
+                # Interrupted while it prints, rich would print the line again with the next one.
+                signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
                 console.print(f"{MODEL} at {local.base_url} (Ctrl-C stops it)")
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
                 signal.pause()
         except KeyboardInterrupt:
             console.print("stopped")

@@ -247,7 +247,7 @@ class SummaryConfig(Table):
 
     Attributes:
         unit: what is quoted.
-        sentences: at most so many of them (or of turns). Where no length is given: 3.
+        sentences: at most so many of them (or of turns). Where no length is given: as long as the references are.
         words: at most so many.
         tokens: at most so many, as an encoder counts.
         floor: kept summaries reach at least this share of the ROUGE within reach, but for `risk` of them.
