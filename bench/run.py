@@ -29,6 +29,8 @@ BENCHMARKS = {
     "many": ("many.py", True),
     "few": ("few.py", True),
     "summarization": ("summarization.py", True),
+    "multilabel": ("multilabel.py", True),
+    "review": ("review.py", False),
     "rungs": ("rungs.py", False),
     "tagging": ("tagging.py", True),
     "peers": ("peers.py", True),

@@ -34,6 +34,7 @@ NAMES = {
     "legal_summarization": "legal summaries",
     "legal_summarization_words": "legal summaries",
     "qmsum_spans": "QMSum",
+    "unfair_tos": "unfair ToS",
 }
 
 Row = dict[str, Any]
@@ -259,6 +260,24 @@ def certified(results: list[Row]) -> list[str]:
     return drawn((*head, "kept at 5 %, %", "at 3 %", "at 2 %"), rows)
 
 
+def multilabel(results: list[Row]) -> list[str]:
+    rows = [
+        [
+            data(row),
+            row["system"] + (f" ({', '.join(row['answers'])})" if row["answers"] else ""),
+            str(row["labels"]),
+            f"{row['test_rows']:,}",
+            percent(row["micro_f1"]),
+            percent(row["macro_f1"]),
+            number(row["training_seconds"]),
+            number(row["texts_per_second"]) if row["texts_per_second"] else "-",
+        ]
+        for row in results
+    ]
+    head = ("data", "system", "labels", "test rows", "micro-F1, %", "macro-F1, %", "training of a fold, s", "texts/s")
+    return drawn(head, rows)
+
+
 def few(results: list[Row]) -> list[str]:
     rows = []
     for row in results:
@@ -459,6 +478,7 @@ TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "readme": readme,
     "distil": distil,
     "certified": certified,
+    "multilabel": multilabel,
     "few": few,
     "summarization": summarization,
     "review": review,
