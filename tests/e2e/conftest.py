@@ -218,7 +218,8 @@ class Project:
         return self.registry.path(version)
 
     def shoal(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([SHOAL, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=BOUND_S)
+        bound = 5 * BOUND_S  # it may be a training
+        return subprocess.run([SHOAL, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=bound)
 
     def rows(self) -> list[Inference]:
         with Ledger(self.ledger_url) as ledger:
