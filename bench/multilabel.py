@@ -30,8 +30,9 @@ from measuring import data_folder, load_average
 from results import write
 from shoal import data as tables
 from shoal import metrics
+from shoal.evaluation import label_matrix
 from shoal.metrics import Counts
-from shoal.training.multilabel import reference, train
+from shoal.training.multilabel import train
 
 Row = dict[str, Any]
 Bools = NDArray[np.bool_]
@@ -64,7 +65,7 @@ def measured(name: str, folds: Sequence[list[Row]], backbone: str) -> Iterator[d
     for rows in folds:
         dataset = tables.read(rows, label="labels", task="multilabel", group="group")
         test = dataset.part("test")
-        truths.append(reference(test, labels))
+        truths.append(label_matrix(test, labels))
         began = time.monotonic()
         made = train(dataset, labels=labels, risk=None, backbone=backbone, cache=CACHE)
         took.setdefault("shoal", []).append(time.monotonic() - began)
@@ -114,7 +115,7 @@ def lexical(train_rows: tables.Dataset, test: tables.Dataset, labels: Sequence[s
     model = OneVsRestClassifier(LogisticRegression(C=10.0, class_weight=weight, max_iter=200))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(features, reference(train_rows, labels))
+        model.fit(features, label_matrix(train_rows, labels))
     return model.predict(vectorizer.transform(test.texts)).astype(bool)
 
 

@@ -217,9 +217,8 @@ class Project:
             self.registry.promote(name, version.version)
         return self.registry.path(version)
 
-    def shoal(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        bound = 5 * BOUND_S  # it may be a training
-        return subprocess.run([SHOAL, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=bound)
+    def shoal(self, *arguments: str, bound_s: float = BOUND_S) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([SHOAL, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=bound_s)
 
     def rows(self) -> list[Inference]:
         with Ledger(self.ledger_url) as ledger:

@@ -12,6 +12,8 @@ import shoal
 
 pytestmark = pytest.mark.slow
 
+TRAINING_S = 300.0  # as for the specialists that the other tests share
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CLAUSES = EXAMPLES / "compliance" / "data" / "clauses.jsonl"
 CALLS = EXAMPLES / "callnotes" / "data" / "calls.jsonl"
@@ -55,11 +57,11 @@ def project(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Pro
     calls = CALLS.read_text(encoding="utf-8").splitlines(keepends=True)[:60]
     (folder / "calls.jsonl").write_text("".join(calls), encoding="utf-8")
     made = Project(folder, toml)
-    done = made.shoal("train", "clauses", "--json")
+    done = made.shoal("train", "clauses", "--json", bound_s=TRAINING_S)
     assert done.returncode == 0, done.stderr
     (told,) = json.loads(done.stdout)
     assert told["report"]["task"] == "multilabel" and told["gate"]["passed"]
-    assert made.shoal("train", "note").returncode == 0
+    assert made.shoal("train", "note", bound_s=TRAINING_S).returncode == 0
     registry = made.registry
     registry.publish("lost", registry.path(registry.resolve("clauses")))
     registry.promote("lost", "v1")

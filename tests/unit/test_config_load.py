@@ -149,7 +149,8 @@ model = "m"
         ":8: llms.large.location: got 'onpremise', must be one of external, on-premise (did you mean 'on-premise'?)",
         ":9: llms.large.timeout_s: got 0, must be a number above 0",
         ":10: llms.none: 'none' already means something in `escalate`; choose another name",
-        ":14: specialists.intent.task: got 'clasification', must be one of classification, multilabel, ",
+        ":14: specialists.intent.task: got 'clasification', must be one of classification, multilabel, "
+        "tagging, summarization (did you mean",
         f":15: specialists.intent.data: got 'data/intents.csv', but there is no file {folder}/data/intents.csv "
         "(did you mean 'intent.csv'?)",
         ":16: specialists.intent.guarantee.confidence: got 1, must be a number above 0 and below 1",

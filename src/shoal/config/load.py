@@ -7,7 +7,7 @@ from typing import Any, cast, get_args
 from shoal.config.lines import Path as KeyPath
 from shoal.config.reading import Mistake, nearest, read, table
 from shoal.config.schema import SPLIT_FILES, SUITES, Project
-from shoal.tasks import MAX_LABELS, TaskKind
+from shoal.tasks import TaskKind
 
 FILE_NAME = "shoal.toml"
 _DATA, _LABELS = 'data = "data/intent.csv"', 'labels = ["refund", "delivery"]'
@@ -86,9 +86,6 @@ def _unfit(key: KeyPath, specialist: Mapping[str, Any]) -> Iterator[Mistake]:
     """Find keys that are of use to another task alone."""
     task = specialist.get("task", "classification")
     if task == "classification":
-        labels = specialist.get("labels")
-        if isinstance(labels, list) and len(cast(list[object], labels)) == 1:
-            yield (*key, "labels"), f"got {labels!r}, must be an array of 2 to {MAX_LABELS:,} labels"
         strange: list[tuple[str, ...]] = [(name,) for name in _OF_ANOTHER if name in specialist]
         strange += [("gate", rule) for rule in ("figures", "part_recall") if rule in table(specialist.get("gate"))]
     elif task not in get_args(TaskKind):

@@ -78,13 +78,14 @@ def _paths(value: Any, info: ValidationInfo) -> list[Path]:
     return [_path(one, info) for one in cast(list[object], value)]
 
 
-def _labels(value: Any) -> Any:
-    """Take a closed set of labels: white space around them dropped, as it is in rows."""
+def _labels(value: Any, info: ValidationInfo) -> Any:
+    """Take a closed set of labels: white space around them dropped, as it is in rows. `task` stands before them."""
     if not isinstance(value, list):
         return value  # pydantic's to refuse
     given = [each.strip() if isinstance(each, str) else each for each in cast(list[Any], value)]
-    if not 1 <= len(given) <= MAX_LABELS:
-        raise PydanticCustomError(RULE, "{allowed}", {"allowed": f"an array of 2 to {MAX_LABELS:,} labels"})
+    least = 2 if info.data.get("task", "classification") == "classification" else 1
+    if not least <= len(given) <= MAX_LABELS:
+        raise PydanticCustomError(RULE, "{allowed}", {"allowed": f"an array of {least} to {MAX_LABELS:,} labels"})
     twice = next((label for label, count in Counter(map(str, given)).items() if count > 1), None)
     if twice is not None:
         raise PydanticCustomError(

@@ -2,7 +2,7 @@
 
 from shoal.evaluation.evaluate import evaluate
 from shoal.evaluation.kinds import evaluate_any, read_report
-from shoal.evaluation.multilabel import evaluate_labels
+from shoal.evaluation.multilabel import evaluate_labels, label_matrix
 from shoal.evaluation.outcome import Example, Mark, PartResult, TaskReport
 from shoal.evaluation.report import (
     Accepted,
@@ -55,6 +55,7 @@ __all__ = [
     "evaluate_labels",
     "find_slices",
     "gaps",
+    "label_matrix",
     "read_report",
     "teacher_facts",
 ]

@@ -97,11 +97,7 @@ def evaluate(
         none_of_these=_none_of_these(specialist, judged, targets),
         size_bytes=specialist.size_bytes,
         speed=speed.measure(specialist.predict, test.texts, timing_seconds),
-        training=Training(
-            seconds=specialist.provenance.get("training_seconds"),
-            joules=specialist.provenance.get("training_joules"),
-            energy_source=specialist.provenance.get("energy_source"),
-        ),
+        training=Training.of(specialist.provenance),
         slices=slices.measure(slices.find(test, terms or {}), correct, judged.accepted),
         behaviour=[one for suite in suites for one in behaviour.run(specialist, suite, test.texts, seed=seed)],
     )

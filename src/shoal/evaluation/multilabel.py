@@ -1,6 +1,5 @@
 """A multi-label model and labelled rows that it never saw -> a report."""
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +10,7 @@ from shoal.data import Dataset
 from shoal.errors import InputError
 from shoal.evaluation import speed
 from shoal.evaluation.evaluate import count_rows, shortened, test_rows
-from shoal.evaluation.outcome import Example, PartResult, TaskReport
+from shoal.evaluation.outcome import Example, PartResult, TaskReport, row_key
 from shoal.evaluation.report import Training
 from shoal.metrics import Counts, Estimate
 from shoal.models import LabelJudgement, MultiLabelSpecialist
@@ -37,7 +36,7 @@ def evaluate_labels(
     """
     test = test_rows(dataset)
     labels = specialist.task.labels
-    truth = _truth(test, labels)
+    truth = label_matrix(test, labels)
     judged = specialist.judge(test.texts)
     right = (judged.flagged == truth).all(axis=1)
     kept = judged.accepted
@@ -60,27 +59,28 @@ def evaluate_labels(
         parts=_parts(specialist, judged, truth),
         examples=_examples(test, judged, truth, labels, scores),
         row_scores=scores.round(6).tolist(),
-        row_keys=[hashlib.sha256(text.encode()).hexdigest()[:16] for text in test.texts],
+        row_keys=[row_key(row) for row in test.rows],
         size_bytes=specialist.size_bytes,
         speed=speed.measure(specialist.predict, test.texts, timing_seconds),
-        training=Training(
-            seconds=specialist.provenance.get("training_seconds"),
-            joules=specialist.provenance.get("training_joules"),
-            energy_source=specialist.provenance.get("energy_source"),
-        ),
+        training=Training.of(specialist.provenance),
     )
 
 
-def _truth(test: Dataset, labels: Sequence[str]) -> Bools:
+def label_matrix(dataset: Dataset, labels: Sequence[str]) -> Bools:
+    """Tell which rows have which label [n, L].
+
+    Raises:
+        InputError: a row carries no label set, or a label that is not one of these.
+    """
     number = {label: index for index, label in enumerate(labels)}
-    truth = np.zeros((len(test), len(labels)), np.bool_)
-    for index, row in enumerate(test.rows):
+    truth = np.zeros((len(dataset), len(labels)), np.bool_)
+    for index, row in enumerate(dataset.rows):
         if not isinstance(row.target, tuple):
-            raise InputError(f"{row.origin or 'a test row'}: carries no label set; read it with task='multilabel'.")
+            raise InputError(f"{row.origin or 'a row'}: carries no label set; read it with task='multilabel'.")
         for name in row.names:
             if name not in number:
                 raise InputError(
-                    f"{row.origin or 'a test row'}: label {name!r} is not one of the {len(labels)} labels this "
+                    f"{row.origin or 'a row'}: label {name!r} is not one of the {len(labels)} labels this "
                     "specialist was trained on. Correct the row, or train again with rows of that label."
                 )
             truth[index, number[name]] = True

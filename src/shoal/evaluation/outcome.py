@@ -1,10 +1,12 @@
 """The report of the tasks other than classification: figures by name, labels or types or fields, marked examples."""
 
+import hashlib
 from typing import Any, Literal
 
 import msgspec
 
 from shoal.calibration import Certificate
+from shoal.data import Row
 from shoal.evaluation.report import Data, Speed, Training
 from shoal.metrics import Estimate
 from shoal.tasks import TaskKind
@@ -67,6 +69,12 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     marks: list[Mark] = []
     origin: str = ""
+
+
+def row_key(row: Row) -> str:
+    """Name a test row by what was asked, whatever its place: the start of a SHA-256."""
+    asked = row.text if row.query is None else f"{row.text}\0{row.query}"
+    return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
 class TaskReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """The evaluation report: measured numbers with their intervals, as plain values that JSON can hold."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -204,6 +205,12 @@ class Training(msgspec.Struct, frozen=True):
     seconds: float | None
     joules: float | None
     energy_source: str | None
+
+    @classmethod
+    def of(cls, provenance: Mapping[str, Any]) -> "Training":
+        """Take it from what a model says of how it was made."""
+        found = (provenance.get(name) for name in ("training_seconds", "training_joules", "energy_source"))
+        return cls(*found)
 
 
 class Teacher(msgspec.Struct, frozen=True):

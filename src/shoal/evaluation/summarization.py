@@ -1,7 +1,5 @@
 """A summarizer and texts with reference summaries -> a report: ROUGE beside lead, centrality and the oracle."""
 
-import hashlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -11,8 +9,9 @@ from numpy.typing import NDArray
 from shoal.data import Dataset, Row
 from shoal.errors import InputError
 from shoal.evaluation import speed
-from shoal.evaluation.outcome import Example, Mark, TaskReport
-from shoal.evaluation.report import Data, Training
+from shoal.evaluation.evaluate import count_rows
+from shoal.evaluation.outcome import Example, Mark, TaskReport, row_key
+from shoal.evaluation.report import Training
 from shoal.metrics import Estimate, bootstrap, clopper_pearson, mean_of, wilson
 from shoal.metrics.oracle import Reference
 from shoal.metrics.rouge import of_words, reading
@@ -119,12 +118,7 @@ def evaluate(summarizer: Summarizer, dataset: Dataset, *, seed: int = 0, timing_
         name=summarizer.name,
         version=summarizer.version,
         headline=HEADLINE,
-        data=Data(
-            rows=dict(Counter(row.split or "unassigned" for row in dataset.rows)),
-            tested=len(rows),
-            labels=0,
-            hash=dataset.hash,
-        ),
+        data=count_rows(dataset, len(rows), 0),
         metrics={
             **_estimates(f1, seed),
             "rouge1_recall": _mean(np.array([each.recall[0] for each in judged]), seed),
@@ -136,16 +130,12 @@ def evaluate(summarizer: Summarizer, dataset: Dataset, *, seed: int = 0, timing_
         certificate=summarizer.certificate,
         examples=_examples(rows, drafts, [answer.confidence for answer in answers], kept, judged),
         row_scores=f1[:, 0].tolist(),
-        row_keys=[_key(row) for row in rows],
+        row_keys=[row_key(row) for row in rows],
         size_bytes=summarizer.size_bytes,
         speed=speed.measure(
             lambda some: summarizer.predict(some, [asked[text] for text in some]), texts, timing_seconds, bulk=_BULK
         ),
-        training=Training(
-            seconds=summarizer.provenance.get("training_seconds"),
-            joules=summarizer.provenance.get("training_joules"),
-            energy_source=summarizer.provenance.get("energy_source"),
-        ),
+        training=Training.of(summarizer.provenance),
         notes=_notes(summarizer, len(test) - len(rows)),
     )
 
@@ -209,11 +199,6 @@ def _example(row: Row, draft: Draft, confidence: float, kept: bool, share: float
         ],
         origin=row.origin,
     )
-
-
-def _key(row: Row) -> str:
-    asked = row.text if row.query is None else f"{row.text}\0{row.query}"
-    return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
 def _notes(summarizer: Summarizer, left_out: int) -> list[str]:

@@ -1,6 +1,5 @@
 """A tagger and labelled texts that it never saw -> a report: spans strict and partial, recall of every type."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import cast
 
@@ -11,7 +10,7 @@ from shoal.data import Dataset
 from shoal.errors import InputError
 from shoal.evaluation import speed
 from shoal.evaluation.evaluate import count_rows, test_rows
-from shoal.evaluation.outcome import Example, Mark, PartResult, TaskReport
+from shoal.evaluation.outcome import Example, Mark, PartResult, TaskReport, row_key
 from shoal.evaluation.report import Training
 from shoal.metrics import Estimate
 from shoal.metrics.spans import Counts, macro, micro, row_f1, span_counts
@@ -72,14 +71,10 @@ def evaluate_spans(tagger: Tagger, dataset: Dataset, *, seed: int = 0, timing_se
         parts=_parts(tagger, strict, partial),
         examples=_examples(test, references, answers, scores.tolist()),
         row_scores=scores.tolist(),
-        row_keys=[hashlib.sha256(text.encode()).hexdigest()[:16] for text in test.texts],
+        row_keys=[row_key(row) for row in test.rows],
         size_bytes=tagger.size_bytes,
         speed=speed.measure(tagger.predict, test.texts, timing_seconds),
-        training=Training(
-            seconds=tagger.provenance.get("training_seconds"),
-            joules=tagger.provenance.get("training_joules"),
-            energy_source=tagger.provenance.get("energy_source"),
-        ),
+        training=Training.of(tagger.provenance),
         notes=_notes(test, tagger, references, answers),
     )
 

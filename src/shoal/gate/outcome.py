@@ -1,54 +1,14 @@
 """Hold the report of a task other than classification against the rules, and its rows against the champion's."""
 
 from statistics import NormalDist
-from typing import Protocol
 
 import numpy as np
 
 from shoal.errors import InputError
 from shoal.evaluation import TaskReport
 from shoal.gate.champion import FALSE_STOPS
-from shoal.gate.check import certified_rule
-from shoal.gate.verdict import Rule, Verdict, percent, plain, points, span, threshold
-
-
-class TaskRules(Protocol):
-    """What is asked of a version; None asks for nothing. `shoal.config.GateConfig` is one."""
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """At least, by the name of a figure of the report."""
-        ...
-
-    @property
-    def part_recall(self) -> float | None:
-        """Recall of every label, type or field, at least."""
-        ...
-
-    @property
-    def coverage(self) -> float | None:
-        """Share of test rows kept inside the guarantee, at least."""
-        ...
-
-    @property
-    def p99_ms(self) -> float | None:
-        """Latency of one text, 99th percentile in milliseconds, at most."""
-        ...
-
-    @property
-    def size_mb(self) -> float | None:
-        """Megabytes (10^6 bytes) of the models, at most."""
-        ...
-
-    @property
-    def certified(self) -> bool:
-        """Whether a certificate is asked for."""
-        ...
-
-    @property
-    def max_regression(self) -> float:
-        """Margin by which the mean score of a row may be below the champion's."""
-        ...
+from shoal.gate.check import limits
+from shoal.gate.verdict import Rule, TaskRules, Verdict, percent, points, span, threshold
 
 
 def check_task(report: TaskReport, rules: TaskRules, champion: TaskReport | None = None) -> Verdict:
@@ -70,16 +30,7 @@ def check_task(report: TaskReport, rules: TaskRules, champion: TaskReport | None
         reasons.append(threshold(name, found.value, limit, "least", percent, span(found)))
     if rules.part_recall is not None:
         reasons.append(_part_recall(report, rules.part_recall))
-    if rules.coverage is not None and report.rows_kept is not None:
-        kept = report.rows_kept
-        reasons.append(threshold("coverage", kept.value, rules.coverage, "least", percent, span(kept)))
-    if rules.p99_ms is not None:
-        note = f" over {report.speed.calls:,} single calls"
-        reasons.append(threshold("p99_ms", report.speed.p99_ms, rules.p99_ms, "most", plain, note))
-    if rules.size_mb is not None:
-        reasons.append(threshold("size_mb", report.size_bytes / 1e6, rules.size_mb, "most", plain, ""))
-    if rules.certified:
-        reasons.append(certified_rule(report.certificate))
+    reasons += limits(report, report.rows_kept, rules)
     reasons.append(_against(report, champion, rules.max_regression))
     return Verdict(all(rule.passed for rule in reasons), reasons)
 

@@ -8,18 +8,8 @@ import msgspec
 from shoal.metrics import Estimate
 
 
-class Rules(Protocol):
-    """What is asked of a version; None asks for nothing. `shoal.config.GateConfig` is one."""
-
-    @property
-    def accuracy(self) -> float | None:
-        """At least, over all test rows."""
-        ...
-
-    @property
-    def macro_f1(self) -> float | None:
-        """At least."""
-        ...
+class Limits(Protocol):
+    """What a version for any task is asked; None asks for nothing. `shoal.config.GateConfig` is one."""
 
     @property
     def coverage(self) -> float | None:
@@ -38,7 +28,26 @@ class Rules(Protocol):
 
     @property
     def certified(self) -> bool:
-        """Whether a certificate is asked for, without which nothing is kept."""
+        """Whether a certificate is asked for, without which nothing is kept whole."""
+        ...
+
+    @property
+    def max_regression(self) -> float:
+        """Margin of accuracy, or of the mean score of a row, by which it may be worse than the champion."""
+        ...
+
+
+class Rules(Limits, Protocol):
+    """What a classification is asked as well."""
+
+    @property
+    def accuracy(self) -> float | None:
+        """At least, over all test rows."""
+        ...
+
+    @property
+    def macro_f1(self) -> float | None:
+        """At least."""
         ...
 
     @property
@@ -52,13 +61,22 @@ class Rules(Protocol):
         ...
 
     @property
-    def max_regression(self) -> float:
-        """Margin of accuracy by which it may be worse than the champion."""
+    def max_slice_regression(self) -> float:
+        """The same margin on every slice."""
+        ...
+
+
+class TaskRules(Limits, Protocol):
+    """What another task is asked as well."""
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """At least, by the name of a figure of the report."""
         ...
 
     @property
-    def max_slice_regression(self) -> float:
-        """The same on every slice."""
+    def part_recall(self) -> float | None:
+        """Recall of every label, type or field, at least."""
         ...
 
 

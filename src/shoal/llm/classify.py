@@ -156,16 +156,28 @@ def grammar(labels: Sequence[str]) -> str:
 
 async def _ask_chat(endpoint: Endpoint, text: str, labelling: Labelling, rejected: str | None) -> Completion:
     messages = chat_messages(text, labelling, rejected)
-    if endpoint.takes_schema:
+    return await asked(endpoint, messages, answer_schema("label", {"type": "string", "enum": list(labelling.labels)}))
+
+
+async def asked(endpoint: Endpoint, messages: list[dict[str, str]], schema: dict[str, Any] | None) -> Completion:
+    """Ask in chat, by a JSON schema where the endpoint takes one; None asks for plain text."""
+    if schema is not None and endpoint.takes_schema:
         try:
-            return await endpoint.chat(messages, temperature=0, response_format=_response_format(labelling.labels))
+            return await endpoint.chat(messages, temperature=0, response_format=schema)
         except Refused as refused:
             if refused.status not in (400, 422):
                 raise
     answer = await endpoint.chat(messages, temperature=0)
-    # It takes the question without a JSON schema, so that was the trouble: from now on the check alone holds the line.
-    endpoint.takes_schema = False
+    if schema is not None:
+        # It takes the question without a schema, so that was the trouble: from now on the check alone holds the line.
+        endpoint.takes_schema = False
     return answer
+
+
+def answer_schema(name: str, value: dict[str, Any]) -> dict[str, Any]:
+    """Write the `response_format` of an object with one key and a value of this schema."""
+    schema = {"type": "object", "properties": {name: value}, "required": [name], "additionalProperties": False}
+    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 
 
 async def _ask_completion(endpoint: Endpoint, text: str, labelling: Labelling, rejected: str | None) -> Completion:
@@ -185,16 +197,6 @@ async def completed(endpoint: Endpoint, prompt: str, rules: str, **options: Any)
     answer = await endpoint.complete(prompt, **options)
     endpoint.takes_schema = False
     return answer
-
-
-def _response_format(labels: Sequence[str]) -> dict[str, Any]:
-    schema = {
-        "type": "object",
-        "properties": {"label": {"type": "string", "enum": list(labels)}},
-        "required": ["label"],
-        "additionalProperties": False,
-    }
-    return {"type": "json_schema", "json_schema": {"name": "label", "strict": True, "schema": schema}}
 
 
 def listed(labelling: Labelling) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, islice, zip_longest
 from typing import Self
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[\w\u0300-\u036f]+")  # with marks that combine: a lower-case \u0130 has one
 _MAX_ROWS = 5_000
 
 

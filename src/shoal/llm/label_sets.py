@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from shoal.errors import LLMError
-from shoal.llm.classify import Labelled, Labelling, Spent, completed, listed, plain
-from shoal.llm.client import Completion, Endpoint, Refused
+from shoal.llm.classify import Labelled, Labelling, Spent, answer_schema, asked, completed, listed, plain
+from shoal.llm.client import Completion, Endpoint
 
 _TEXT_CHARS = 12_000
 _NONE = "none"
@@ -96,15 +95,8 @@ async def _ask(endpoint: Endpoint, text: str, labelling: Labelling, rejected: st
             {"role": "assistant", "content": rejected[:200]},
             {"role": "user", "content": "That is not a set of these labels. Answer with the JSON object only."},
         ]
-    if endpoint.takes_schema:
-        try:
-            return await endpoint.chat(messages, temperature=0, response_format=_response_format(labelling.labels))
-        except Refused as refused:
-            if refused.status not in (400, 422):
-                raise
-    answer = await endpoint.chat(messages, temperature=0)
-    endpoint.takes_schema = False
-    return answer
+    labels = {"type": "array", "items": {"type": "string", "enum": list(labelling.labels)}}
+    return await asked(endpoint, messages, answer_schema("labels", labels))
 
 
 async def _continued(endpoint: Endpoint, text: str, labelling: Labelling) -> Completion:
@@ -115,13 +107,3 @@ async def _continued(endpoint: Endpoint, text: str, labelling: Labelling) -> Com
     grammar = f'root ::= " "? ("{_NONE}" | label (", " label)*)\nlabel ::= {one}'
     longest = sum(len(label.encode()) + 2 for label in labelling.labels)
     return await completed(endpoint, prompt, grammar, max_tokens=min(longest, 200), stop=["\n"], temperature=0)
-
-
-def _response_format(labels: Sequence[str]) -> dict[str, Any]:
-    schema = {
-        "type": "object",
-        "properties": {"labels": {"type": "array", "items": {"type": "string", "enum": list(labels)}}},
-        "required": ["labels"],
-        "additionalProperties": False,
-    }
-    return {"type": "json_schema", "json_schema": {"name": "labels", "strict": True, "schema": schema}}

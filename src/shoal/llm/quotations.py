@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from shoal.errors import LLMError
-from shoal.llm.classify import Labelled, Labelling, Spent, listed
-from shoal.llm.client import Completion, Endpoint, Refused
+from shoal.llm.classify import Labelled, Labelling, Spent, answer_schema, asked, listed
+from shoal.llm.client import Endpoint
 from shoal.tasks import Budget, Span
 
 _TEXT_CHARS = 24_000
@@ -131,26 +131,13 @@ async def _twice(
             {"role": "assistant", "content": said[:500]},
             {"role": "user", "content": f"That holds {lacking}. Answer again, as was asked."},
         ]
-        answer = await _ask(endpoint, [*messages, *again] if said else messages, schema)
+        answer = await asked(endpoint, [*messages, *again] if said else messages, schema)
         spent.add(answer)
         said = answer.text
         found = taken(said)
         if found is not None:
             return Labelled(found, spent.usage, spent.ms)
     raise LLMError(f"LLM {endpoint.name!r} gave {lacking}, twice; the second time {said[:80]!r}.")
-
-
-async def _ask(endpoint: Endpoint, messages: Messages, schema: dict[str, Any] | None) -> Completion:
-    if schema is not None and endpoint.takes_schema:
-        try:
-            return await endpoint.chat(messages, temperature=0, response_format=schema)
-        except Refused as refused:
-            if refused.status not in (400, 422):
-                raise
-    answer = await endpoint.chat(messages, temperature=0)
-    if schema is not None:
-        endpoint.takes_schema = False
-    return answer
 
 
 def _spans_schema(types: Sequence[str]) -> dict[str, Any]:
@@ -160,10 +147,4 @@ def _spans_schema(types: Sequence[str]) -> dict[str, Any]:
         "required": ["text", "type"],
         "additionalProperties": False,
     }
-    schema = {
-        "type": "object",
-        "properties": {"spans": {"type": "array", "items": one}},
-        "required": ["spans"],
-        "additionalProperties": False,
-    }
-    return {"type": "json_schema", "json_schema": {"name": "spans", "strict": True, "schema": schema}}
+    return answer_schema("spans", {"type": "array", "items": one})

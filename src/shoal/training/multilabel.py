@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from shoal import data as tables
 from shoal.calibration import Platt, best_threshold, certify, certify_recall, grid, sigmoid
 from shoal.data import Dataset, Source
-from shoal.errors import DataError, InputError
-from shoal.evaluation import evaluate_labels
+from shoal.errors import DataError
+from shoal.evaluation import evaluate_labels, label_matrix
 from shoal.meter import EnergyMeter
 from shoal.models import LabelPolicy, LabelView, MultiLabelSpecialist, Scorer, whole_confidence
 from shoal.tasks import MultiLabel
@@ -99,7 +99,7 @@ def train(
         dataset = prepared(data, labels, seed, certified=risk is not None)
         task = MultiLabel(labels=dataset.labels)
         fit = replace(dataset, rows=tuple(row for row in dataset.rows if row.split in ("train", "dev")))
-        has = reference(fit, task.labels)
+        has = label_matrix(fit, task.labels)
         encoder, names = resolve(backbone), (backbone,) if backbone in ("tfidf", "encoder") else ("tfidf", "encoder")
         rungs, skipped = _climb(fit, has, names, encoder, began + budget_seconds, seed, progress or silent, cache)
         meter.lap()
@@ -155,22 +155,6 @@ def prepared(data: Source, labels: Sequence[str], seed: int, *, certified: bool)
         if len(dataset.part(part)) == 0:
             raise DataError(f"{len(dataset)} rows leave none for {part}: give more, or rows with split = {part!r}.")
     return dataset
-
-
-def reference(dataset: Dataset, labels: Sequence[str]) -> Bools:
-    """Which rows have which label [n, L].
-
-    Raises:
-        InputError: a row has a label that is not one of these.
-    """
-    number = {label: index for index, label in enumerate(labels)}
-    has = np.zeros((len(dataset), len(labels)), np.bool_)
-    for index, row in enumerate(dataset.rows):
-        for name in row.names:
-            if name not in number:
-                raise InputError(f"{row.origin or 'a row'}: label {name!r} is not one of the {len(labels)} labels.")
-            has[index, number[name]] = True
-    return has
 
 
 def _climb(
@@ -356,7 +340,7 @@ def _certified(
     """
     from shoal.training.one_against_rest import calibrated
 
-    judged, truth = specialist.judge(calibration.texts), reference(calibration, specialist.task.labels)
+    judged, truth = specialist.judge(calibration.texts), label_matrix(calibration, specialist.task.labels)
     full = np.array([bool(text.strip()) for text in calibration.texts])
     before = sigmoid(calibrated(scores, has)[0])
     thresholds = np.array([policy.threshold for policy in specialist.policies])
