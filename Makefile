@@ -24,7 +24,7 @@ demo: $(READY)  ## the main job on real input: train, certify, serve, escalate, 
 
 test: $(READY)  ## the checks and every test
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 quick: $(READY)  ## the fast tests only
 	$(BIN)/python -m pytest -m 'not slow and not public_data'
