@@ -19,6 +19,7 @@ from shoal.tasks.prediction import (
     Spans,
     Summary,
 )
+from shoal.tasks.record import absent, places, read_record, read_schema, same, write_schema
 from shoal.tasks.task import (
     MAX_LABELS,
     Budget,
@@ -58,4 +59,10 @@ __all__ = [
     "TaskKind",
     "Timings",
     "Usage",
+    "absent",
+    "places",
+    "read_record",
+    "read_schema",
+    "same",
+    "write_schema",
 ]

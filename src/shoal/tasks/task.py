@@ -107,22 +107,31 @@ class Slot(_Task):
 
     Attributes:
         name: its key.
-        type: "choice" (one of `choices`), "choices" (any number of them), "flag" (true or false), "number" (one that
-            stands in the text) or "span" (characters that stand in the text).
+        type: "choice" (one of `choices`), "choices" (any number of them), "flag" (true or false), "number" or "integer"
+            (one that stands in the text) or "span" (characters that stand in the text).
         choices: the closed set of a choice.
         required: whether the record is worth nothing without it.
+        nullable: whether the text may say nothing of it; the value is null then.
+        description: what it means, in a person's words.
     """
 
     name: str = Field(min_length=1)
-    type: Literal["choice", "choices", "flag", "number", "span"]
+    type: Literal["choice", "choices", "flag", "number", "integer", "span"]
     choices: tuple[str, ...] = ()
     required: bool = True
+    nullable: bool = False
+    description: str = ""
 
     _check_choices = field_validator("choices")(_distinct)
 
+    @property
+    def quoted(self) -> bool:
+        """Whether its value is found in the text, not among `choices`."""
+        return self.type in ("number", "integer", "span")
+
 
 class Extraction(_Task):
-    """A record of several fields for each text.
+    """A record of several fields for each text; `tasks.record` reads it from a JSON schema.
 
     Attributes:
         slots: its fields, in the order of the record.
@@ -130,6 +139,12 @@ class Extraction(_Task):
 
     kind: Literal["extraction"] = "extraction"
     slots: tuple[Slot, ...] = Field(min_length=1)
+
+    @field_validator("slots")
+    @classmethod
+    def _names(cls, slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
+        _distinct(tuple(slot.name for slot in slots))
+        return slots
 
 
 Task = Annotated[
