@@ -1,5 +1,7 @@
 """Records: their JSON schema, their values, and where numbers and words stand in a text."""
 
+import contextlib
+import json
 from enum import Enum
 from typing import Any, Literal
 
@@ -9,7 +11,19 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from shoal.errors import InputError
-from shoal.tasks import Extraction, Slot, absent, places, read_record, read_schema, same, write_schema
+from shoal.tasks import (
+    Extraction,
+    Filled,
+    Record,
+    Slot,
+    absent,
+    places,
+    read_record,
+    read_schema,
+    same,
+    write_record,
+    write_schema,
+)
 from shoal.tasks.quoting import number_places, numbers, text_places
 
 NAMES = st.text("abcdefgh_", min_size=1, max_size=6)
@@ -36,6 +50,38 @@ def extractions(draw: st.DrawFn) -> Extraction:
     return Extraction(slots=tuple(draw(slots(name)) for name in names))
 
 
+def values(slot: Slot) -> st.SearchStrategy[Any]:
+    kinds: dict[str, st.SearchStrategy[Any]] = {
+        "choice": st.sampled_from(slot.choices or ("",)),
+        "choices": st.sets(st.sampled_from(slot.choices or ("",))).map(list),
+        "flag": st.booleans(),
+        "number": st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
+        "integer": st.integers(),
+        "span": st.text("ab c", min_size=1).filter(str.strip),
+    }
+    silent = slot.type != "choices" and (slot.nullable or not slot.required)
+    return kinds[slot.type] | (st.none() if silent else st.nothing())
+
+
+@st.composite
+def filled(draw: st.DrawFn) -> tuple[Extraction, dict[str, Any]]:
+    task = draw(extractions())
+    return task, read_record(task, {slot.name: draw(values(slot)) for slot in task.slots})
+
+
+KEYWORDS = ["type", "properties", "required", "enum", "items", "anyOf", "oneOf", "const", "$ref", "description"]
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["object", "array", "string", "null", "#/properties", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "", *KEYWORDS]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
 class Reason(Enum):
     BILLING = "billing"
     FAULT = "fault"
@@ -55,6 +101,24 @@ CALL = read_schema(Call.model_json_schema())
 @given(extractions())
 def test_a_schema_that_is_written_is_read_as_the_same_task(task: Extraction) -> None:
     assert read_schema(write_schema(task)) == task
+
+
+@given(filled())
+def test_a_record_that_is_written_is_read_as_the_same_record(given: tuple[Extraction, dict[str, Any]]) -> None:
+    task, record = given
+    written = write_record(task, record)
+    assert read_record(task, written) == record
+    assert all(slot.nullable for slot in task.slots if written.get(slot.name, "") is None)
+    fields = tuple(Filled(name, value, 1.0) for name, value in record.items())
+    said = Record(confidence=1.0, accepted=True, reason="certified", tier="tfidf", fields=fields).said
+    assert read_record(task, json.loads(said)) == record
+
+
+@given(st.dictionaries(st.sampled_from(KEYWORDS), JSON), st.dictionaries(st.sampled_from(["a", "b", ""]), JSON))
+def test_whatever_a_schema_holds_it_is_read_or_refused(schema: dict[str, Any], fields: dict[str, Any]) -> None:
+    for each in (schema, {**schema, "type": "object", "properties": fields}, {"properties": fields}):
+        with contextlib.suppress(InputError):
+            assert read_schema(each).slots
 
 
 def test_a_pydantic_model_is_a_schema() -> None:
@@ -85,6 +149,11 @@ def test_a_pydantic_model_is_a_schema() -> None:
         ({"properties": {"a": {"enum": [1, 2]}}}, "must be strings"),
         ({"properties": {"a": {"enum": ["x", "x"]}}}, "names a choice twice"),
         ({"properties": {"a": {"type": "boolean"}}, "required": ["b"]}, "requires 'b'"),
+        ({"properties": {"a": {"type": "boolean"}}, "required": [["a"]]}, "requires ['a']"),
+        ({"properties": {"a": {"type": "boolean"}}, "required": 1}, "the schema's required is 1; it must be a list"),
+        ({"properties": {"a": {"type": {}}}}, "field 'a' is of no type"),
+        ({"properties": {"a": {"anyOf": 3}}}, "may be of 0 kinds"),
+        ({"properties": {"": {"type": "boolean"}}}, "has an empty name"),
     ],
 )
 def test_a_schema_that_cannot_be_filled_is_refused_by_name(schema: dict[str, Any], told: str) -> None:
@@ -114,6 +183,7 @@ def test_a_record_is_put_in_order() -> None:
         ({"channels": ["fax"]}, "it must be a list of some of email, phone"),
         ({"amount": True}, "field 'amount' is True; it must be a number or null"),
         ({"amount": float("nan")}, "it must be a number or null"),
+        ({"amount": 10**400}, "it must be a number or null"),
         ({"order": 7}, "field 'order' is 7; it must be a string or null"),
         ({"total": 7}, "field 'total' is not one of the record's: reason, resolved"),
     ],

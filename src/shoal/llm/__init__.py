@@ -15,6 +15,7 @@ from shoal.llm.client import Completion, Endpoint, Refused, Upstream
 from shoal.llm.examples import ExampleIndex
 from shoal.llm.label_sets import label_set, read_label_set
 from shoal.llm.quotations import read_spans, read_summary, spans, summary
+from shoal.llm.records import read_values, record, record_prompt
 
 __all__ = [
     "Breaker",
@@ -36,6 +37,9 @@ __all__ = [
     "read_label_set",
     "read_spans",
     "read_summary",
+    "read_values",
+    "record",
+    "record_prompt",
     "spans",
     "summary",
 ]

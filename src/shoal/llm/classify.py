@@ -177,6 +177,11 @@ async def asked(endpoint: Endpoint, messages: list[dict[str, str]], schema: dict
 def answer_schema(name: str, value: dict[str, Any]) -> dict[str, Any]:
     """Write the `response_format` of an object with one key and a value of this schema."""
     schema = {"type": "object", "properties": {name: value}, "required": [name], "additionalProperties": False}
+    return strict(name, schema)
+
+
+def strict(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Write the `response_format` of a schema that is kept to letter by letter."""
     return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 
 

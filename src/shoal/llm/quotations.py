@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shoal.errors import LLMError
+from shoal.errors import InputError, LLMError
 from shoal.llm.classify import Labelled, Labelling, Spent, answer_schema, asked, listed
 from shoal.llm.client import Endpoint
 from shoal.tasks import Budget, Span
@@ -52,11 +52,10 @@ async def spans(endpoint: Endpoint, text: str, labelling: Labelling, spent: Spen
         f'{labelling.labels[0]}"}}]}}: each text copied letter by letter, in the order of the text, types as they are '
         f"written here:\n{listed(labelling)}"
     )
-    return await _twice(
+    return await twice(
         endpoint,
         [{"role": "system", "content": system}, {"role": "user", "content": f"Text: {text[:_TEXT_CHARS]}"}],
-        lambda said: read_spans(said, text, labelling.labels),
-        "no spans that stand in the text",
+        lambda said: _held(read_spans(said, text, labelling.labels), "no spans that stand in the text"),
         spent,
         _spans_schema(labelling.labels),
     )
@@ -82,11 +81,10 @@ async def summary(
         f"{labelling.instructions or 'Summarise the text.'}\nAt most {length}. Only what the text says; numbers and "
         "names exactly as they stand there. Answer with the summary alone."
     )
-    return await _twice(
+    return await twice(
         endpoint,
         [{"role": "system", "content": system}, {"role": "user", "content": text[:_TEXT_CHARS]}],
-        lambda said: read_summary(said, text),
-        "no summary that keeps to the numbers and names of the text",
+        lambda said: _held(read_summary(said, text), "no summary that keeps to the numbers and names of the text"),
         spent,
         None,
     )
@@ -116,16 +114,27 @@ def read_summary(said: str, text: str) -> str | None:
     return summary if summary and all(each.casefold() in source for each in wanted) else None
 
 
-async def _twice(
+async def twice(
     endpoint: Endpoint,
     messages: Messages,
-    taken: Callable[[str], str | None],
-    lacking: str,
+    taken: Callable[[str], str],
     spent: Spent | None,
     schema: dict[str, Any] | None,
 ) -> Labelled:
+    """Ask in chat, and once more when the answer cannot be taken, saying why.
+
+    Args:
+        endpoint: who is asked.
+        messages: the question.
+        taken: makes the answer of what was said; its `InputError` says what that holds instead.
+        spent: is added to with every answer.
+        schema: the `response_format`; None asks for plain text.
+
+    Raises:
+        LLMError: neither answer could be taken; or as in `Endpoint.chat`.
+    """
     spent = spent or Spent()
-    said = ""
+    said = lacking = ""
     for _ in range(2):
         again = [
             {"role": "assistant", "content": said[:500]},
@@ -134,10 +143,17 @@ async def _twice(
         answer = await asked(endpoint, [*messages, *again] if said else messages, schema)
         spent.add(answer)
         said = answer.text
-        found = taken(said)
-        if found is not None:
-            return Labelled(found, spent.usage, spent.ms)
+        try:
+            return Labelled(taken(said), spent.usage, spent.ms)
+        except InputError as error:
+            lacking = error.message
     raise LLMError(f"LLM {endpoint.name!r} gave {lacking}, twice; the second time {said[:80]!r}.")
+
+
+def _held(found: str | None, lacking: str) -> str:
+    if found is None:
+        raise InputError(lacking)
+    return found
 
 
 def _spans_schema(types: Sequence[str]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from shoal.tasks.prediction import (
     Spans,
     Summary,
 )
-from shoal.tasks.record import absent, places, read_record, read_schema, same, write_schema
+from shoal.tasks.record import absent, places, read_record, read_schema, same, write_record, write_schema
 from shoal.tasks.task import (
     MAX_LABELS,
     Budget,
@@ -64,5 +64,6 @@ __all__ = [
     "read_record",
     "read_schema",
     "same",
+    "write_record",
     "write_schema",
 ]

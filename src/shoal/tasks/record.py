@@ -5,6 +5,7 @@ numbers and strings that stand in the text. Anything else is refused by name.
 """
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ _FILLABLE = (
     '{"type": "number"}, {"type": "integer"} or {"type": "string"}, each of them with "null" beside it where the text '
     "may say nothing"
 )
+_LARGEST = sys.float_info.max  # JSON's whole numbers have no end; NaN and infinity are beyond it too
 _KINDS = {"boolean": "flag", "number": "number", "integer": "integer", "string": "span"}
 
 
@@ -39,10 +41,16 @@ def read_schema(schema: Schema) -> Extraction:
             'a record is a JSON schema with {"type": "object", "properties": {...}}; this has no properties.'
         )
     fields = cast("Mapping[str, Any]", given)
-    wanted: Any = schema.get("required", [])
-    missing = [name for name in wanted if name not in fields]
+    if "" in fields:
+        raise InputError("a field of the schema has an empty name; every field needs a name.")
+    given = schema.get("required", [])
+    if not isinstance(given, list):
+        raise InputError(f"the schema's required is {given!r:.80}; it must be a list of names of its properties.")
+    listed = _listed(cast("object", given))
+    missing = [name for name in listed if not isinstance(name, str) or name not in fields]
     if missing:
         raise InputError(f"the schema requires {missing[0]!r}, which is none of its properties ({', '.join(fields)}).")
+    wanted = frozenset(listed)
     return Extraction(slots=tuple(_slot(name, one, schema, name in wanted) for name, one in fields.items()))
 
 
@@ -67,6 +75,11 @@ def read_record(task: Extraction, given: Mapping[str, Any]) -> dict[str, Value]:
     if unknown:
         raise InputError(f"field {unknown[0]!r} is not one of the record's: {', '.join(names)}")
     return {slot.name: _value(slot, given.get(slot.name)) for slot in task.slots}
+
+
+def write_record(task: Extraction, record: Values) -> dict[str, Value]:
+    """Write a record as the task's schema has it: a field that says nothing and may not be null is left out."""
+    return {slot.name: record[slot.name] for slot in task.slots if slot.nullable or record[slot.name] is not None}
 
 
 def absent(task: Extraction, record: Values, text: str) -> list[str]:
@@ -108,10 +121,10 @@ def _slot(name: str, given: object, schema: Schema, required: bool) -> Slot:
         kind, (choices, null) = "choices", _choices(name, items["enum"])
         if nullable or null or empty:
             raise InputError(f"field {name!r} is a list that may be null or hold null; an empty list says the same.")
-    elif kind in _KINDS:
+    elif isinstance(kind, str) and kind in _KINDS:
         kind = _KINDS[kind]
     else:
-        shown = f"of type {kind!r}" if kind else "of no type"
+        shown = f"of type {kind!r:.80}" if kind else "of no type"
         raise InputError(f"field {name!r} is {shown}, which no specialist fills: {_FILLABLE}.")
     values = {"name": name, "type": kind, "choices": choices, "required": required, "nullable": nullable or null}
     return Slot.model_validate(values | {"description": str(told.get("description", ""))})
@@ -125,15 +138,16 @@ def _plain(name: str, given: object, schema: Schema) -> tuple[dict[str, Any], bo
             reference = told.pop("$ref")
             told = _referred(name, str(reference), schema) | told
         elif "anyOf" in told or "oneOf" in told:
-            listed = cast("list[object]", told.pop("anyOf", None) or told.pop("oneOf", None))
+            listed = _listed(told.pop("anyOf", None) or told.pop("oneOf", None))
             others = [one for one in listed if one != {"type": "null"}]
             nullable = nullable or len(others) < len(listed)
             if len(others) != 1:
                 raise InputError(f"field {name!r} may be of {len(others)} kinds; it must be of one: {_FILLABLE}.")
             told = _mapping(others[0]) | told
         elif isinstance(told.get("type"), list):
-            kinds = [str(one) for one in told["type"] if one != "null"]
-            nullable = nullable or len(kinds) < len(told["type"])
+            listed = _listed(told["type"])
+            kinds = [str(one) for one in listed if one != "null"]
+            nullable = nullable or len(kinds) < len(listed)
             told["type"] = " or ".join(kinds)
         elif "const" in told:
             told["enum"] = [told.pop("const")]
@@ -146,35 +160,38 @@ def _mapping(given: object) -> dict[str, Any]:
     return dict(cast("Mapping[str, Any]", given)) if isinstance(given, Mapping) else {}
 
 
+def _listed(given: object) -> list[object]:
+    return cast("list[object]", given) if isinstance(given, list) else []
+
+
 def _referred(name: str, reference: str, schema: Schema) -> dict[str, Any]:
     found: object = schema
     for part in reference.removeprefix("#/").split("/"):
-        found = _mapping(found).get(part)
+        found = cast("Mapping[str, object]", found).get(part) if isinstance(found, Mapping) else None
     if not reference.startswith("#/") or not isinstance(found, Mapping):
         raise InputError(f"field {name!r} refers to {reference!r}, which is not in the schema.")
-    return _mapping(cast(object, found))
+    return _mapping(cast("object", found))
 
 
-def _choices(name: str, enum: Any) -> tuple[tuple[str, ...], bool]:
-    listed = cast("list[Any]", enum) if isinstance(enum, list) else []
-    choices = tuple(one for one in listed if one is not None)
-    if not choices or not all(isinstance(one, str) and one.strip() for one in choices):
-        raise InputError(f"field {name!r} has the choices {listed!r}; they must be strings, at least one.")
+def _choices(name: str, enum: object) -> tuple[tuple[str, ...], bool]:
+    listed = _listed(enum)
+    choices = tuple(one for one in listed if isinstance(one, str) and one.strip())
+    if not choices or len(choices) < sum(one is not None for one in listed):
+        raise InputError(f"field {name!r} has the choices {listed!r:.200}; they must be strings, at least one.")
     if len(set(choices)) < len(choices):
-        raise InputError(f"field {name!r} names a choice twice: {listed!r}.")
+        raise InputError(f"field {name!r} names a choice twice: {listed!r:.200}.")
     return choices, None in listed
 
 
 def _property(slot: Slot) -> dict[str, Any]:
-    null = ["null"] if slot.nullable else []
     told: dict[str, Any]
-    if slot.type == "choice":
-        told = {"enum": [*slot.choices, *([None] if slot.nullable else [])]}
-    elif slot.type == "choices":
-        told = {"type": "array", "items": {"enum": list(slot.choices)}}
+    if slot.type == "choices":
+        told = {"type": "array", "items": {"type": "string", "enum": list(slot.choices)}}
     else:
-        kind = next(json for json, mine in _KINDS.items() if mine == slot.type)
-        told = {"type": [kind, *null] if null else kind}
+        kind = next((json for json, mine in _KINDS.items() if mine == slot.type), "string")
+        told = {"type": [kind, "null"] if slot.nullable else kind}
+    if slot.type == "choice":
+        told["enum"] = [*slot.choices, *([None] if slot.nullable else [])]
     return told | ({"description": slot.description} if slot.description else {})
 
 
@@ -199,7 +216,7 @@ def _value(slot: Slot, value: Any) -> Value:
         case "span":
             fits = isinstance(value, str) and bool(value.strip())
         case "number" | "integer":
-            fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
             if fits and slot.type == "integer":
                 fits = float(value).is_integer()
                 value = int(value) if fits else value
