@@ -1,14 +1,14 @@
-"""POST /v1/chat/completions for the models `shoal/<name>`: the last user message is classified, its label answered.
+"""POST /v1/chat/completions for the models `shoal/<name>`: the last user message is the text, the answer its content.
 
-When no label can stand, the answer's content is empty and its `refusal` says why: the field that OpenAI's clients know
-for "the model does not answer this". An empty string is never a label, so no application takes it for one.
+When no answer can stand, the content is empty and `refusal` says why: the field that OpenAI's clients know for "the
+model does not answer this". An empty string is never a label and no JSON, so no application takes it for an answer.
 """
 
 import time
 from typing import TypedDict
 
 from shoal.errors import ShoalError
-from shoal.gateway import wire
+from shoal.gateway import response_format, wire
 from shoal.gateway.desk import Desk
 from shoal.gateway.exchange import Exchange
 from shoal.gateway.specialists import Specialists, headers_of
@@ -36,11 +36,14 @@ class Chat:
         """Answer one request, as one document or as events.
 
         Raises:
+            RequestError: what is asked for is not what the specialist gives.
             ShoalError: the specialist failed on this text.
         """
         request, text = wire.parse_chat(body)
         stream = bool(request.stream)
         resident = self._desk.engine.get(request.model.removeprefix(wire.MODEL_PREFIX))
+        task = resident.specialist.task
+        record = response_format.wanted_record(request, task)
         decisions, _ = await self._specialists.answer(exchange, resident, [text], escalate=True, stream=stream)
         decision = decisions[0]
         if decision.outcome == "failed":
@@ -54,7 +57,8 @@ class Chat:
             "model": request.model,
             "system_fingerprint": f"{resident.name}-{resident.version}",
         }
-        content, refusal, usage = decision.said or "", _refusal(decision), _usage(decision, text)
+        content = "" if decision.said is None else response_format.written(record, decision.said)
+        refusal, usage = _refusal(decision, response_format.NOUNS[task.kind]), _usage(decision, text, content)
         if stream:
             wants_usage = request.stream_options is not None and bool(request.stream_options.include_usage)
             events = _events(common, content, refusal, usage if wants_usage else None)
@@ -66,21 +70,21 @@ class Chat:
         self._desk.record_texts(exchange, resident, [text], decisions, stream=stream)
 
 
-def _refusal(decision: Decision) -> str | None:
+def _refusal(decision: Decision, noun: str) -> str | None:
     if decision.said is not None:
         return None
     waits = "It waits for a person's review." if decision.outcome == "reviewed" else "Nobody else is asked."
     guess = ""
     if decision.prediction is not None:
         guess = f" Best guess: {decision.prediction.said} (confidence {decision.prediction.confidence:.2f})."
-    return f"No label is sure enough to be given ({decision.reason}).{guess} {waits}"
+    return f"No {noun} is sure enough to be given ({decision.reason}).{guess} {waits}"
 
 
-def _usage(decision: Decision, text: str) -> wire.ChatUsage:
+def _usage(decision: Decision, text: str, content: str) -> wire.ChatUsage:
     if decision.llm is not None:
         given, produced = decision.llm_usage.input_tokens, decision.llm_usage.output_tokens
     else:
-        given, produced = count_tokens_estimate(text), count_tokens_estimate(decision.said or "")
+        given, produced = count_tokens_estimate(text), count_tokens_estimate(content)
     return wire.ChatUsage(given, produced, given + produced)
 
 

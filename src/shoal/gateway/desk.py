@@ -11,11 +11,23 @@ from shoal.gateway import wire
 from shoal.gateway.exchange import Exchange
 from shoal.gateway.telemetry import Telemetry
 from shoal.ledger import Inference, Ledger
-from shoal.llm import Endpoint, Labelled, Labelling, Spent, chat_messages, classify, label_set, spans, summary
+from shoal.llm import (
+    Endpoint,
+    Labelled,
+    Labelling,
+    Spent,
+    chat_messages,
+    classify,
+    label_set,
+    record,
+    record_prompt,
+    spans,
+    summary,
+)
 from shoal.meter import EnergyMeter, Price, baseline, cost
 from shoal.routing import Decision, Failure, LLMAnswer, Route
 from shoal.serving import Engine, Resident
-from shoal.tasks import Classification, Label, MultiLabel, Prediction, Summarization, Tagging, Task, Usage
+from shoal.tasks import Classification, Extraction, Label, MultiLabel, Prediction, Tagging, Task, Usage
 
 _LIKELY = 3
 
@@ -96,21 +108,18 @@ class Desk:
         return NotFoundError(f"no model is called {model!r}{hint} There are: {', '.join(known) or 'none'}")
 
     async def ask_llm(self, name: str, resident: Resident, text: str, doubt: Prediction) -> LLMAnswer | Failure:
-        """Ask a larger model for one of the specialist's labels; whatever goes wrong is a `Failure`.
+        """Ask a larger model for the specialist's answer; whatever goes wrong is a `Failure`.
 
         Args:
             name: the larger model's.
             resident: the specialist.
-            text: what is to be labelled.
+            text: what is to be answered.
             doubt: what the specialist said.
         """
         started, spent = time.perf_counter(), Spent()
         try:
-            asked = _asked(resident.specialist.task)
-            if asked is None:
-                message = f"larger models are not asked for answers to the task {resident.specialist.task.kind!r}"
-                return Failure("llm_unable", message)
-            labelled = await asked(self.llms[name].endpoint, text, self._labelling(resident, doubt), spent)
+            ask = _asked(resident.specialist.task)
+            labelled = await ask(self.llms[name].endpoint, text, self._labelling(resident, doubt), spent)
         except ShoalError as error:
             ms = (time.perf_counter() - started) * 1000.0
             return Failure(error.code, error.message, spent.usage, ms)
@@ -251,17 +260,25 @@ class Desk:
         key = (resident.name, resident.version)
         if key not in self._prompts:
             # Whoever had no specialist would send this prompt with every text; the examples are those of an empty text.
-            self._prompts[key] = chat_messages("", self._labelling(resident))[0]["content"]
+            self._prompts[key] = self._prompt(resident)
         answer = decision.said or decision.prediction.said
         return baseline(text, instead.price, prompt=self._prompts[key], answer=answer).cost_usd
 
+    def _prompt(self, resident: Resident) -> str:
+        labelling, task = self._labelling(resident), resident.specialist.task
+        if isinstance(task, Extraction):
+            return record_prompt(task, labelling)
+        return chat_messages("", labelling)[0]["content"]
 
-def _asked(task: Task) -> Callable[[Endpoint, str, Labelling, Spent], Awaitable[Labelled]] | None:
-    """Return how a larger model is asked for answers to a task; None where it is not."""
+
+def _asked(task: Task) -> Callable[[Endpoint, str, Labelling, Spent], Awaitable[Labelled]]:
+    """Return how a larger model is asked for answers to a task."""
     if isinstance(task, Classification):
         return classify
     if isinstance(task, MultiLabel):
         return label_set
     if isinstance(task, Tagging):
         return spans
-    return functools.partial(summary, budget=task.budget) if isinstance(task, Summarization) else None
+    if isinstance(task, Extraction):
+        return functools.partial(record, task=task)
+    return functools.partial(summary, budget=task.budget)

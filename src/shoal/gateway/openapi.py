@@ -15,7 +15,7 @@ _HEADERS = {
     "x-shoal-decision": "accepted, escalated, reviewed, abstained, failed or passed_through (for a single text)",
     "x-shoal-route": "who was asked: the specialist, then the larger model if it was: `intent>llm:large`",
     "x-shoal-version": "the specialist's version",
-    "x-shoal-confidence": "calibrated probability of the specialist's best label (for a single text)",
+    "x-shoal-confidence": "calibrated probability of the specialist's own best answer (for a single text)",
     "x-request-id": "key of the request's row in the ledger",
 }
 _ERRORS = {
@@ -42,15 +42,17 @@ def document() -> dict[str, Any]:
     )
     predict = _operation(
         "Ask a specialist",
-        "One or many texts; each gets a label with a calibrated confidence, or says why there is none.",
+        "One or many texts; each gets an answer with a calibrated confidence, or says why there is none.",
         "PredictRequest",
         "PredictResponse",
     )
     predict["parameters"] = [_in_path("name", "see /v1/models")]
     chat = _operation(
         "Chat completion",
-        "With model `shoal/<name>` the last user message is classified and the content of the answer is its label; "
-        "when no label can stand, content is empty, `refusal` says why, and x-shoal-decision what became of it. "
+        "With model `shoal/<name>` the last user message is the text and the content of the answer is its label, its "
+        "summary, or JSON; when no answer can stand, content is empty, `refusal` says why, and x-shoal-decision what "
+        "became of it. A specialist that fills a record takes a `response_format` of type `json_object`, or of type "
+        "`json_schema` with a schema of the same fields; others take none. "
         "Every other model is passed through to its LLM byte for byte.",
         "ChatRequest",
         "ChatResponse",

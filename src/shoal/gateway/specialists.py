@@ -1,4 +1,4 @@
-"""POST /v1/specialists/{name}/predict: texts in, labels with calibrated confidence and a reason out."""
+"""POST /v1/specialists/{name}/predict: texts in, answers with calibrated confidence and a reason out."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,11 @@ from shoal.errors import OverloadedError
 from shoal.gateway import wire
 from shoal.gateway.desk import Desk
 from shoal.gateway.exchange import CLIENT_GONE_STATUS, ClientGone, Exchange, Headers
+from shoal.gateway.response_format import written
 from shoal.gateway.settle import settle
 from shoal.routing import Decision, Failure
 from shoal.serving import Resident
-from shoal.tasks import Label, Summary, Timings
+from shoal.tasks import Extraction, Label, Prediction, Record, Summary, Task, Timings, write_record
 
 
 class Specialists:
@@ -30,7 +31,7 @@ class Specialists:
         response = wire.PredictResponse(
             specialist=resident.name,
             version=resident.version,
-            predictions=[_answer(decision) for decision in decisions],
+            predictions=[_answer(decision, resident.specialist.task) for decision in decisions],
             timings=timings,
             usage=self._usage(decisions),
         )
@@ -97,7 +98,7 @@ def headers_of(resident: Resident, decisions: Sequence[Decision]) -> Headers:
     return headers
 
 
-def _answer(decision: Decision) -> wire.Answer:
+def _answer(decision: Decision, task: Task) -> wire.Answer:
     prediction = decision.prediction
     answered_by = None
     if decision.said is not None:
@@ -116,8 +117,8 @@ def _answer(decision: Decision) -> wire.Answer:
         if isinstance(prediction, Label):
             answer.top = prediction.top
         else:
-            answer.guess = prediction
-            answer.answer = None if decision.said is None else msgspec.Raw(_json(decision))
+            answer.guess = _guess(prediction, task)
+            answer.answer = None if decision.said is None else msgspec.Raw(_json(decision, task))
     if decision.llm is not None:
         said = decision.answer or decision.failure
         answer.llm = wire.LLMPart(decision.llm, answer.label if decision.answer else None)
@@ -130,7 +131,16 @@ def _answer(decision: Decision) -> wire.Answer:
     return answer
 
 
-def _json(decision: Decision) -> bytes:
+def _guess(prediction: Prediction, task: Task) -> object:
+    """Give all that the specialist says; of a record also its values by field."""
+    if isinstance(prediction, Record) and isinstance(task, Extraction):
+        return {"record": write_record(task, prediction.record), **msgspec.structs.asdict(prediction)}
+    return prediction
+
+
+def _json(decision: Decision, task: Task) -> bytes:
     """Give an answer that is not a label as JSON: a summary is a string, the others are JSON as they are said."""
     assert decision.said is not None
-    return wire.encode(decision.said) if isinstance(decision.prediction, Summary) else decision.said.encode()
+    if isinstance(decision.prediction, Summary):
+        return wire.encode(decision.said)
+    return written(task if isinstance(task, Extraction) else None, decision.said).encode()

@@ -66,11 +66,15 @@ class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
         msgspec.Raw | None,
         msgspec.Meta(
             description="Of another task: the answer that stands. A list of labels, a list of spans, the text of a "
-            "summary, or a record."
+            "summary, or a record: an object that keeps to the record's JSON schema."
         ),
     ] = None
     guess: Annotated[
-        Any, msgspec.Meta(description="Of another task: all that the specialist says, whether it stands or not.")
+        Any,
+        msgspec.Meta(
+            description="Of another task: all that the specialist says, whether it stands or not. Of a record: "
+            "`record`, and `fields` with name, value, confidence and, of what is quoted, start and end in the text."
+        ),
     ] = None
     tier: str | None = None
     in_scope: Annotated[
@@ -101,7 +105,7 @@ class PredictResponse(msgspec.Struct):
 
 
 class Part(msgspec.Struct):
-    """A part of a chat message; only those of type `text` can be classified."""
+    """A part of a chat message; only those of type `text` can be read."""
 
     type: str
     text: str | None = None
@@ -120,16 +124,23 @@ class StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
+class JSONSchemaFormat(msgspec.Struct):
+    """The JSON schema that the answer keeps to."""
+
+    schema: dict[str, Any] | None = None
+
+
 class ResponseFormat(msgspec.Struct):
-    """The form of the answer that is asked for."""
+    """The form of the answer that is asked for: `text`, or of a record `json_object` or `json_schema`."""
 
     type: str
+    json_schema: JSONSchemaFormat | None = None
 
 
 class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A chat completion asked of a specialist: the last user message is the text, the answer is its label.
+    """A chat completion asked of a specialist: the last user message is the text, the answer is what it says of it.
 
-    The fields after `logprobs` are taken and have no effect: a classifier does not sample and has no tools to choose.
+    The fields after `logprobs` are taken and have no effect: a specialist does not sample and has no tools to choose.
     """
 
     model: str
@@ -187,7 +198,7 @@ class ChatUsage(msgspec.Struct):
 
 
 class AssistantMessage(msgspec.Struct):
-    """The answer: `content` is the label; without one it is empty and `refusal` says why."""
+    """The answer: `content` is the label, summary or JSON; without one it is empty and `refusal` says why."""
 
     role: Literal["assistant"]
     content: str
@@ -309,10 +320,10 @@ def parse_model(body: bytes) -> AnyModelRequest:
 
 
 def parse_chat(body: bytes) -> tuple[ChatRequest, str]:
-    """Read a chat request to a specialist, and the text to classify.
+    """Read a chat request to a specialist, and the text; `response_format` is left to who knows the task.
 
     Raises:
-        RequestError: not JSON (400); unknown fields, wrong types, no text, or something a classifier cannot do (422).
+        RequestError: not JSON (400); unknown fields, wrong types, no text, or something a specialist cannot do (422).
     """
     request = _decode(_CHAT, body, ChatRequest.__struct_fields__)
     _refuse_unable(request)
@@ -320,7 +331,7 @@ def parse_chat(body: bytes) -> tuple[ChatRequest, str]:
         if message.role == "user":
             return request, _text_of(message)
     raise RequestError(
-        f"messages has {len(request.messages)} messages and none with role 'user'; the last one of these is classified",
+        f"messages has {len(request.messages)} messages and none with role 'user'; the last one of these is the text",
         status=422,
         param="messages",
     )
@@ -332,15 +343,14 @@ def _refuse_unable(request: ChatRequest) -> None:
         "n": request.n not in (None, 1),
         "tools": bool(request.tools),
         "functions": bool(request.functions),
-        "response_format": request.response_format is not None and request.response_format.type != "text",
         "modalities": request.modalities not in (None, ["text"]),
         "logprobs": bool(request.logprobs),
     }
     for field, refused in asked.items():
         if refused:
             raise RequestError(
-                f"{request.model} answers with one label as plain text; {field} is not possible here. Leave it out, or "
-                "use POST /v1/specialists/{name}/predict for labels with probabilities.",
+                f"{request.model} is a specialist, which gives one answer to one text; {field} is not possible here. "
+                "Leave it out, or use POST /v1/specialists/{name}/predict for answers with probabilities.",
                 status=422,
                 param=field,
             )
@@ -353,7 +363,7 @@ def _text_of(message: Message) -> str:
     for part in parts:
         if part.type != "text" or part.text is None:
             raise RequestError(
-                f"the user message has a part of type {part.type!r}; only text can be classified",
+                f"the user message has a part of type {part.type!r}; only text can be read",
                 status=422,
                 param="messages",
             )
