@@ -230,6 +230,7 @@ def test_what_the_text_does_not_hold_is_named() -> None:
     assert absent(CALL, record, "Order A-7, 12.00 too much") == []
     assert absent(CALL, record, "Order A-77, 13 too much") == ["amount", "order"]
     assert places(CALL.slots[4], "A-7", "a-7") == [(0, 3)]
+    assert absent(CALL, record | {"amount": 1234567890123}, "Order A-7, customer 1234567890124") == ["amount"]
 
 
 def test_two_answers_are_the_same_but_for_how_they_are_written() -> None:
@@ -238,5 +239,6 @@ def test_two_answers_are_the_same_but_for_how_they_are_written() -> None:
     assert not same(order, "Ann", None)
     assert same(amount, 12, 12.0)
     assert not same(amount, 12, None)
+    assert not same(amount, 1234567890123, 1234567890124)
     assert same(channels, ("a", "b"), ("b", "a"))
     assert not same(reason, "billing", "fault")

@@ -3,7 +3,6 @@
 Numbers are read in digits, with separators of thousands as they are written in many countries; not in words.
 """
 
-import math
 import re
 
 # Groups of three digits first; a letter may follow (30GB), none may come before (F4GG52).
@@ -21,7 +20,7 @@ def number_places(value: float, text: str) -> list[tuple[int, int]]:
     return [
         match.span()
         for match in _NUMBER.finditer(text)
-        if any(math.isclose(abs(reading), abs(value), rel_tol=1e-9) for reading in _readings(match[0]))
+        if any(abs(reading) == abs(value) for reading in _readings(match[0]))
     ]
 
 

@@ -4,7 +4,6 @@ Of JSON Schema what a specialist can fill is read: an object of strings from a c
 numbers and strings that stand in the text. Anything else is refused by name.
 """
 
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -104,8 +103,6 @@ def same(slot: Slot, one: Value, other: Value) -> bool:
         return one.casefold().split() == other.casefold().split()
     if slot.type == "choices":
         return set(cast("Sequence[str]", one or ())) == set(cast("Sequence[str]", other or ()))
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return math.isclose(one, other, rel_tol=1e-9)
     return one == other
 
 
