@@ -18,8 +18,8 @@ from pydantic import BaseModel, Field
 
 from shoal.gateway import LLM, Desk, Plan, create_app
 from shoal.ledger import Ledger
-from shoal.llm import Breaker, Completion, Labelling
-from shoal.meter import Price
+from shoal.llm import Breaker, Completion, Labelling, record_prompt
+from shoal.meter import Price, baseline
 from shoal.routing import Route
 from shoal.serving import Engine
 from shoal.tasks import Classification, Extraction, Filled, Label, Record, Slot, Usage
@@ -38,6 +38,7 @@ FIELDS = (
     Filled("order", None, 0.8),
 )
 WRITTEN = {"reason": "billing", "amount": 12.5}  # an order may be left out, and may not be null
+PRICE = Price(1.0, 2.0)
 CHAT = {"model": "shoal/call", "messages": [{"role": "user", "content": TEXT}]}
 
 
@@ -85,7 +86,7 @@ def larger(*answers: str) -> Any:
 
 
 def desk_of(model: Any = None, *answers: str, ledger: Ledger | None = None) -> Desk:
-    llm = LLM(larger(*answers), Price(1.0, 2.0))
+    llm = LLM(larger(*answers), PRICE)
     plan = Plan(Route("call", "large" if answers else None), Labelling(()), instead=llm)
     desk = Desk(Engine(), {"large": llm}, {"call": plan}, ledger)
     specialist: Any = model or Filler(sure=True)
@@ -259,7 +260,8 @@ async def test_the_ledger_holds_every_field_and_what_the_larger_model_would_have
         assert ledger.flush()
         (row,) = ledger.rows()
     assert json.loads(row.label or "") == {"reason": "billing", "amount": 12.5, "order": None}
-    assert row.baseline_cost_usd > len('"reason": one of "billing", "fault"') / 4 * 1e-6
+    asked = record_prompt(TASK, Labelling(()))
+    assert row.baseline_cost_usd == baseline(TEXT, PRICE, prompt=asked, answer=row.label or "").cost_usd
 
 
 async def test_a_label_is_refused_in_its_own_words() -> None:
