@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
         data: Annotated[Path | None, typer.Option(help="Without a project: CSV, JSON Lines or Parquet.")] = None,
         out: Annotated[Path | None, typer.Option(help="With --data: the model folder to write.")] = None,
         task: Annotated[
-            str, typer.Option(help="With --data: classification, multilabel, tagging, summarization.")
+            str, typer.Option(help="With --data: classification, multilabel, tagging, summarization, extraction.")
         ] = "classification",
         backbone: Annotated[str, typer.Option(help=_BACKBONE)] = "auto",
         risk: Annotated[float, typer.Option(help="With --data: promised share of wrong kept answers.")] = 0.05,
@@ -61,6 +61,9 @@ def register(app: typer.Typer) -> None:
         ] = None,
         out_of_scope: Annotated[
             str | None, typer.Option(help="With --data: the label of rows that belong to no other.")
+        ] = None,
+        schema: Annotated[
+            Path | None, typer.Option(help="With --task extraction: the JSON schema of a record.")
         ] = None,
         as_json: Annotated[bool, _JSON] = False,
     ) -> None:
@@ -79,7 +82,7 @@ def register(app: typer.Typer) -> None:
             raise InputError("--data FILE trains one specialist into --out FOLDER; name both, and no specialist.")
         if task not in COLUMN:
             raise InputError(f"--task is {task!r}; it must be one of {', '.join(COLUMN)}.")
-        options = {
+        options: dict[str, Any] = {
             "task": task,
             "backbone": backbone,
             "risk": risk,
@@ -88,6 +91,12 @@ def register(app: typer.Typer) -> None:
             "seed": seed,
             "out_of_scope": out_of_scope,
         }
+        if (task == "extraction") != (schema is not None):
+            raise InputError("--task extraction and --schema FILE go together: the JSON schema of the records.")
+        if schema is not None:
+            from shoal.config import read_schema_file
+
+            options["schema"] = read_schema_file(schema)
         _train_file(data, corrections or [], out, options, as_json)
 
 
@@ -190,6 +199,12 @@ def _options(config: "SpecialistConfig", suites: "Sequence[Suite]") -> dict[str,
     if config.task == "tagging":
         regions = {"regions": config.regions} if config.regions else {}
         return {"task": config.task, "types": config.labels, "rules": config.rules, **regions}
+    if config.task == "extraction":
+        from shoal.config import read_schema_file
+
+        assert config.record is not None  # checked as the file was read
+        regions = {"regions": config.regions} if config.regions else {}
+        return {"task": config.task, "schema": read_schema_file(config.record), "rules": config.rules, **regions}
     if config.task == "summarization":
         told = config.summary
         lengths = {"sentences": told.sentences, "words": told.words, "tokens": told.tokens}

@@ -1,6 +1,6 @@
 """shoal.toml: what a project is made of, read and checked as a whole."""
 
-from shoal.config.load import load
+from shoal.config.load import load, read_schema_file
 from shoal.config.schema import (
     BehaviourConfig,
     EnergyConfig,
@@ -28,4 +28,5 @@ __all__ = [
     "SlicesConfig",
     "SpecialistConfig",
     "load",
+    "read_schema_file",
 ]

@@ -1,5 +1,6 @@
 """Read shoal.toml, and find in it what no single value shows: names and files that a specialist refers to."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -7,13 +8,20 @@ from typing import Any, cast, get_args
 from shoal.config.lines import Path as KeyPath
 from shoal.config.reading import Mistake, nearest, read, table
 from shoal.config.schema import SPLIT_FILES, SUITES, Project
-from shoal.tasks import TaskKind
+from shoal.errors import InputError
+from shoal.tasks import Extraction, TaskKind, read_schema
 
 FILE_NAME = "shoal.toml"
 _DATA, _LABELS = 'data = "data/intent.csv"', 'labels = ["refund", "delivery"]'
 NOT_AN_LLM = ("review", "none")
 _OF_A_CLASSIFICATION = ("never", "out_of_scope", "teacher", "unlabelled", "behaviour", "slices", "corrections")
-_OF_ANOTHER = {"summary": "summarization", "query": "summarization", "rules": "tagging", "regions": "tagging"}
+_OF_ANOTHER = {
+    "summary": ("summarization",),
+    "query": ("summarization",),
+    "rules": ("tagging", "extraction"),
+    "regions": ("tagging", "extraction"),
+    "record": ("extraction",),
+}
 _RULES_OF_A_CLASSIFICATION = ("accuracy", "macro_f1", "slice_accuracy", "slice_gap", "max_slice_regression")
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
@@ -52,6 +60,7 @@ def _references(raw: Mapping[str, Any], root: Path) -> Iterator[Mistake]:
         if "data" not in specialist and "labels" not in specialist:
             yield (*key, "data"), f"is missing; for example {_DATA}, or until rows are labelled {_LABELS}"
         yield from _files(key, specialist, root)
+        yield from _record(key, specialist, root)
         yield from _strangers(key, specialist)
         yield from _suites(key, specialist.get("behaviour"), root)
         yield from _slice_rules(key, specialist)
@@ -95,12 +104,14 @@ def _unfit(key: KeyPath, specialist: Mapping[str, Any]) -> Iterator[Mistake]:
         if len(lengths) > 1:
             yield (*key, "summary", lengths[1]), "gives a length in a second way; give it in one"
         strange = [(name,) for name in _OF_A_CLASSIFICATION if name in specialist]
-        strange += [(name,) for name, of in _OF_ANOTHER.items() if name in specialist and of != task]
+        strange += [(name,) for name, of in _OF_ANOTHER.items() if name in specialist and task not in of]
         gate = table(specialist.get("gate"))
         strange += [("gate", rule) for rule in _RULES_OF_A_CLASSIFICATION if rule in gate]
     for name in strange:
         remedy = "; ask for figures of its report, such as gate = { figures = { macro_f1 = 0.8 } }"
-        of = _OF_ANOTHER.get(name[0], "another task" if task == "classification" else "a classification")
+        of = " or ".join(
+            _OF_ANOTHER.get(name[0], ("another task" if task == "classification" else "a classification",))
+        )
         other = f"{of}, and the task is {task!r}"
         yield (*key, *name), f"is of {other}{remedy if name[0] == 'gate' and task != 'classification' else ''}"
 
@@ -135,6 +146,40 @@ def _files(key: KeyPath, specialist: Mapping[str, Any], root: Path) -> Iterator[
             yield place, f"got {file!r}, but there is no file {path}{nearest(path.name, there)}"
         elif path.suffix.lower() not in FORMATS or path.is_dir():
             yield place, f"got {file!r}, must be a file of {', '.join(FORMATS)}"
+
+
+def _record(key: KeyPath, specialist: Mapping[str, Any], root: Path) -> Iterator[Mistake]:
+    """Find what no specialist could fill in the JSON schema of a record."""
+    given = specialist.get("record")
+    if specialist.get("task") != "extraction":
+        return
+    if not isinstance(given, str) or not given.strip():
+        if given is None:
+            yield (*key, "record"), 'is missing; name the file with the JSON schema: record = "data/call.schema.json"'
+        return
+    path = root / Path(given).expanduser()
+    try:
+        read_schema_file(path)
+    except InputError as error:
+        there = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() and not path.exists() else []
+        yield (*key, "record"), f"got {given!r}: {error}{nearest(path.name, there)}"
+
+
+def read_schema_file(path: Path) -> Extraction:
+    """Read the JSON schema of a record.
+
+    Raises:
+        InputError: no such file, no JSON, or a schema that no specialist fills.
+    """
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as JSON: {error}") from None
+    if not isinstance(schema, Mapping):
+        raise InputError(f"{path} holds no JSON object; a JSON schema is one")
+    return read_schema(cast("Mapping[str, Any]", schema))
 
 
 def _strangers(key: KeyPath, specialist: Mapping[str, Any]) -> Iterator[Mistake]:

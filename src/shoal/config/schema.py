@@ -28,7 +28,7 @@ from shoal.config.values import (
     Variable,
     Words,
 )
-from shoal.tasks import MAX_LABELS
+from shoal.tasks import MAX_LABELS, TaskKind
 
 SUITES = ("bias", "sentiment")  # behavioural tests that come with shoal
 SPLIT_FILES = ("train", "dev", "calibration", "test")
@@ -266,14 +266,16 @@ class SpecialistConfig(Table):
 
     Attributes:
         task: what is asked: "classification" (one label of a set), "multilabel" (any number of them), "tagging" (spans
-            of several types) or "summarization" (the sentences or turns that say most).
+            of several types), "summarization" (the sentences or turns that say most) or "extraction" (a record of
+            several fields).
         data: one file, or a file for each split; relative to shoal.toml. None: nothing is labelled yet.
         labels: the closed set of labels; without labelled rows their names alone make the first version.
         unlabelled: file of texts without labels, from which a first version learns what the traffic looks like.
         teacher: the labels are a larger model's answers.
         corrections: lists of `shoal data suspects` whose decisions are applied to the rows, one after the other.
         text: column of the texts.
-        label: column of the reference answers; None: "label", "labels", "spans" or "summary", as the task has it.
+        label: column of the reference answers; None: "label", "labels", "spans", "summary" or "record", as the task has
+            it.
         query: column with what a summary is to be about.
         split: column that assigns rows to splits.
         group: column whose values never straddle splits.
@@ -290,15 +292,16 @@ class SpecialistConfig(Table):
         out_of_scope: the label of rows that belong to none of the others; its kept answers get a promise of their own.
         descriptions: what labels mean: for the LLM, and to learn from where rows are few or none.
         instructions: what the LLM is told about the task.
+        record: file with the JSON schema of the records that are filled.
         summary: how long a summary is, of what it is made, and what is promised about it.
-        rules: whether a tagger looks for personal data by rules as well.
+        rules: whether personal data is looked for by rules as well, by a tagger or for the fields of a record.
         regions: countries whose national phone numbers its rules know.
         severities: how bad it is when a document review finds a label; "medium" where nothing is said.
         budget_seconds: time that training may take.
         seed: of everything random in training.
     """
 
-    task: Literal["classification", "multilabel", "tagging", "summarization"] = "classification"
+    task: TaskKind = "classification"
     data: DataFiles | None = None
     labels: Labels = Field(default_factory=list[str])
     unlabelled: ProjectPath | None = None
@@ -321,6 +324,7 @@ class SpecialistConfig(Table):
     out_of_scope: Text | None = None
     descriptions: dict[str, Text] = Field(default_factory=dict[str, str])
     instructions: Text | None = None
+    record: ProjectPath | None = None
     summary: SummaryConfig = SummaryConfig()
     rules: bool = True
     regions: list[Region] = Field(default_factory=list[str])

@@ -7,6 +7,7 @@ from shoal.behaviour import Suite
 from shoal.data import Dataset, Terms
 from shoal.errors import InputError
 from shoal.evaluation.evaluate import evaluate
+from shoal.evaluation.extraction import evaluate_records
 from shoal.evaluation.multilabel import evaluate_labels
 from shoal.evaluation.outcome import TaskReport
 from shoal.evaluation.report import Report
@@ -18,6 +19,7 @@ _MEASURES: dict[str, Callable[..., TaskReport]] = {
     "multilabel": evaluate_labels,
     "tagging": evaluate_spans,
     "summarization": evaluate_summaries,
+    "extraction": evaluate_records,
 }
 
 

@@ -15,6 +15,7 @@ _HOME = {
     "multilabel": ("shoal.models.multilabel", "MultiLabelSpecialist"),
     "tagging": ("shoal.models.tagger", "Tagger"),
     "summarization": ("shoal.models.summarizer", "Summarizer"),
+    "extraction": ("shoal.models.extractor", "Extractor"),
 }
 
 

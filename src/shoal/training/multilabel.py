@@ -97,24 +97,19 @@ def train(
     began = time.monotonic()
     with EnergyMeter() as meter:
         dataset = prepared(data, labels, seed, certified=risk is not None)
-        task = MultiLabel(labels=dataset.labels)
         fit = replace(dataset, rows=tuple(row for row in dataset.rows if row.split in ("train", "dev")))
-        has = label_matrix(fit, task.labels)
-        encoder, names = resolve(backbone), (backbone,) if backbone in ("tfidf", "encoder") else ("tfidf", "encoder")
-        rungs, skipped = _climb(fit, has, names, encoder, began + budget_seconds, seed, progress or silent, cache)
+        options: dict[str, Any] = {"deadline": began + budget_seconds, "seed": seed, "progress": progress or silent}
+        learnt = learn(name, fit, backbone, **options, cache=cache)
         meter.lap()
-        chosen, tried = _chosen(rungs, has)
-    scores = np.add.reduce([rung.logits for rung in chosen]) / len(chosen)
-    specialist = _assembled(name, task, chosen, scores, has)
+    specialist = learnt.specialist
     if risk is not None:
-        specialist = _certified(specialist, scores, has, dataset.part("calibration"), risk, 1 - confidence)
+        specialist = _certified(learnt, dataset.part("calibration"), risk, 1 - confidence)
     provenance: dict[str, Any] = {
         "data_hash": dataset.hash,
         "rows": dataset.split_counts(),
         "seed": seed,
         "recipe": {"backbone": backbone, "final": specialist.tier, "first": None},
-        "encoder": {"name": encoder.name, "sha256": encoder.sha256},
-        "ladder": {"rungs": [rung.details for rung in rungs], "skipped": skipped, "candidates": tried},
+        **learnt.details,
         "budget_seconds": budget_seconds,
         "training_seconds": round(time.monotonic() - began, 2),
         "training_joules": round(meter.joules, 1),
@@ -123,6 +118,66 @@ def train(
     }
     specialist = replace(specialist, provenance=provenance)
     return replace(specialist, report=evaluate_labels(specialist, dataset, seed=seed).as_dict())
+
+
+class Learnt(NamedTuple):
+    """A multi-label model that promises nothing yet.
+
+    Attributes:
+        specialist: calibrated, with thresholds.
+        scores: averaged logits of the rows that it learnt from, by heads that had not seen them [n, L].
+        has: their labels [n, L].
+        details: provenance: the encoder and what was tried.
+    """
+
+    specialist: MultiLabelSpecialist
+    scores: Floats
+    has: Bools
+    details: dict[str, Any]
+
+    @property
+    def probability(self) -> NDArray[np.float64]:
+        """Of each label, by heads that had not seen the row [n, L]."""
+        from shoal.training.one_against_rest import calibrated
+
+        return sigmoid(calibrated(self.scores, self.has)[0])
+
+
+def learn(
+    name: str,
+    fit: Dataset,
+    backbone: str,
+    *,
+    deadline: float,
+    seed: int,
+    progress: Progress,
+    cache: Path | None,
+) -> Learnt:
+    """Train without a promise; every label of `fit` is in one of its rows.
+
+    Args:
+        name: of the model.
+        fit: the rows to learn from, all of them.
+        backbone: as in `train`.
+        deadline: time.monotonic() after which nothing further is tried.
+        seed: of everything random.
+        progress: called as progress(stage, done, total).
+        cache: folder for what a later training can use again; None keeps nothing.
+
+    Raises:
+        DataError: nothing can be learnt from the rows.
+        EnvironmentProblem: the encoder cannot be had.
+    """
+    has = label_matrix(fit, fit.labels)
+    encoder, names = resolve(backbone), (backbone,) if backbone in ("tfidf", "encoder") else ("tfidf", "encoder")
+    rungs, skipped = _climb(fit, has, names, encoder, deadline, seed, progress, cache)
+    chosen, tried = _chosen(rungs, has)
+    scores = np.add.reduce([rung.logits for rung in chosen]) / len(chosen)
+    details = {
+        "encoder": {"name": encoder.name, "sha256": encoder.sha256},
+        "ladder": {"rungs": [rung.details for rung in rungs], "skipped": skipped, "candidates": tried},
+    }
+    return Learnt(_assembled(name, MultiLabel(labels=fit.labels), chosen, scores, has), scores, has, details)
 
 
 def prepared(data: Source, labels: Sequence[str], seed: int, *, certified: bool) -> Dataset:
@@ -325,24 +380,19 @@ def _sharpness(confidence: Floats, right: Bools) -> float:
     return float(np.sqrt(low * high))
 
 
-def _certified(
-    specialist: MultiLabelSpecialist, scores: Floats, has: Bools, calibration: Dataset, risk: float, delta: float
-) -> MultiLabelSpecialist:
+def _certified(learnt: Learnt, calibration: Dataset, risk: float, delta: float) -> MultiLabelSpecialist:
     """Test whole answers and each label on rows that chose nothing; where to begin is chosen on held-out training rows.
 
     Args:
-        specialist: without promises.
-        scores: averaged logits of the training rows by heads that had not seen them [n, L].
-        has: their labels [n, L].
+        learnt: without promises.
         calibration: the rows to test on.
         risk: alpha of every promise.
         delta: chance that any one of them fails.
     """
-    from shoal.training.one_against_rest import calibrated
-
+    specialist, has = learnt.specialist, learnt.has
     judged, truth = specialist.judge(calibration.texts), label_matrix(calibration, specialist.task.labels)
     full = np.array([bool(text.strip()) for text in calibration.texts])
-    before = sigmoid(calibrated(scores, has)[0])
+    before = learnt.probability
     thresholds = np.array([policy.threshold for policy in specialist.policies])
     whole = whole_confidence(before, before >= thresholds) ** specialist.sharpness
     options: dict[str, Any] = {"risk": risk, "delta": delta}

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -89,23 +89,22 @@ def train(
     requirements.check_promise(risk, confidence)
     require_extra()
     dataset = prepared(data, types, seed, certified=risk is not None)
-    task = Tagging(types=dataset.labels)
-    kinds = mapped(KINDS, task.types) if rules else {}
-    _check(dataset, kinds)
     began = time.monotonic()
-    encoder = resolve(backbone)
-    train_rows, dev = _spanned(dataset.part("train")), _spanned(dataset.part("dev"))
     with EnergyMeter() as meter:
-        finder = Rules(list(kinds), regions) if kinds else None  # before the long part: the extra may be missing
-        passes = passes_of(encoder, *train_rows, task.types)
-        options: dict[str, Any] = {"budget_seconds": budget_seconds, "progress": progress or silent}
-        tuned = fit(encoder, passes, len(task.types), seed=seed, **options)
-        tagger, exported = _exported(name, task, encoder, tuned, dev)
-        uses = [] if finder is None else _measured(finder, kinds, train_rows, dev)
-        tagger, told = with_rules(replace(tagger, regions=tuple(regions)), uses, *dev)
-        tagger, scores, right = _fitted(tagger, dev, risk)
+        learnt = learn(
+            name,
+            dataset,
+            backbone,
+            risk=risk,
+            rules=rules,
+            regions=regions,
+            budget_seconds=budget_seconds,
+            seed=seed,
+            progress=progress or silent,
+        )
+        tagger = learnt.tagger
         if risk is not None:
-            tagger = _certified(tagger, _spanned(dataset.part("calibration")), scores, right, risk, 1 - confidence)
+            tagger = _certified(learnt, _spanned(dataset.part("calibration")), risk, 1 - confidence)
     tagger = replace(
         tagger,
         provenance={
@@ -113,8 +112,7 @@ def train(
             "rows": dataset.split_counts(),
             "seed": seed,
             "recipe": {"backbone": backbone, "final": "tagger"},
-            "encoder": {"name": encoder.name, "sha256": encoder.sha256},
-            "tagger": {**tuned.details, **exported, "rules": told, "passes": len(passes.ids)},
+            **learnt.details,
             "budget_seconds": budget_seconds,
             "training_seconds": round(time.monotonic() - began, 2),
             "training_joules": round(meter.joules, 1),
@@ -123,6 +121,70 @@ def train(
         },
     )
     return replace(tagger, report=evaluate_spans(tagger, dataset, seed=seed).as_dict())
+
+
+class Learnt(NamedTuple):
+    """A tagger that promises nothing yet.
+
+    Attributes:
+        tagger: calibrated, with thresholds.
+        scores: what `tagging_choice.sure` says of the dev texts [n].
+        right: whether their whole answers are right [n].
+        details: provenance: the encoder, and how it was tuned.
+    """
+
+    tagger: Tagger
+    scores: Floats
+    right: Bools
+    details: dict[str, Any]
+
+
+def learn(
+    name: str,
+    dataset: Dataset,
+    backbone: str,
+    *,
+    risk: float | None,
+    rules: bool,
+    regions: Sequence[str],
+    budget_seconds: float,
+    seed: int,
+    progress: Progress,
+) -> Learnt:
+    """Train without a promise: on the train rows of a split data set; its dev rows choose.
+
+    Args:
+        name: of the tagger.
+        dataset: its labels are the types.
+        backbone: as in `train`.
+        risk: that will be promised: thresholds are chosen for it.
+        rules: whether rules for structured identifiers are put beside the model where dev likes them.
+        regions: countries whose national phone numbers the rules know.
+        budget_seconds: for tuning.
+        seed: of everything random.
+        progress: called as progress(stage, done, total).
+
+    Raises:
+        DataError: a type cannot be learnt or measured; names it.
+        EnvironmentProblem: the 'pii' extra is missing, or the encoder cannot be had.
+    """
+    task = Tagging(types=dataset.labels)
+    kinds = mapped(KINDS, task.types) if rules else {}
+    _check(dataset, kinds)
+    encoder = resolve(backbone)
+    train_rows, dev = _spanned(dataset.part("train")), _spanned(dataset.part("dev"))
+    finder = Rules(list(kinds), regions) if kinds else None  # before the long part: the extra may be missing
+    passes = passes_of(encoder, *train_rows, task.types)
+    tuned = fit(encoder, passes, len(task.types), seed=seed, budget_seconds=budget_seconds, progress=progress)
+    tagger, exported = _exported(name, task, encoder, tuned, dev)
+    uses = [] if finder is None else _measured(finder, kinds, train_rows, dev)
+    tagger, told = with_rules(replace(tagger, regions=tuple(regions)), uses, *dev)
+    tagger, scores, right = _fitted(tagger, dev, risk)
+    details = {
+        "encoder": {"name": encoder.name, "sha256": encoder.sha256},
+        "tagger": {**tuned.details, **exported, "rules": told, "passes": len(passes.ids)},
+    }
+    return Learnt(tagger, scores, right, details)
 
 
 def prepared(data: Source, types: Sequence[str], seed: int, *, certified: bool) -> Dataset:
@@ -251,19 +313,13 @@ def _fitted(tagger: Tagger, dev: tuple[list[str], Spanned], risk: float | None) 
     return replace(tagger, whole=fit_platt(log_odds(scores), right)), scores, right
 
 
-def _certified(
-    tagger: Tagger,
-    calibration: tuple[list[str], Spanned],
-    dev_scores: Floats,
-    dev_right: Bools,
-    risk: float,
-    delta: float,
-) -> Tagger:
+def _certified(learnt: Learnt, calibration: tuple[list[str], Spanned], risk: float, delta: float) -> Tagger:
     """Test every type at the threshold that dev chose, and whole answers, on rows that chose nothing.
 
     One threshold a type, so that what is answered, and with it the promise about whole answers, does not depend on
     these rows; where a lower one would pass, the promise could be had by asking for a smaller risk.
     """
+    tagger, dev_scores, dev_right = learnt.tagger, learnt.scores, learnt.right
     texts, references = calibration
     tagged = tagger.tag(texts)
     promises = {

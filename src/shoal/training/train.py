@@ -22,6 +22,7 @@ _MODULE: dict[TaskKind, str] = {
     "multilabel": "shoal.training.multilabel",
     "tagging": "shoal.training.tagging",
     "summarization": "shoal.training.summarization",
+    "extraction": "shoal.training.extraction",
 }
 
 
@@ -86,7 +87,7 @@ def train(
         data: a path (CSV, JSON Lines, Parquet), a list of rows, a `Dataset`; for a classification also `Answers`
             of a larger model. Columns are "text" and the answer's: see `shoal.data.targets`.
         task: "classification" (one label of a set), "multilabel" (any number of them), "tagging" (spans of several
-            types) or "summarization" (the sentences or turns that say most).
+            types), "summarization" (the sentences or turns that say most) or "extraction" (records of several fields).
         backbone: "auto" tries what there is and keeps the smallest that is as good as the best; a method's name asks
             for one; a folder or a hub name is another encoder; a list of encoders has each probed (classification).
         risk: of the answers that are kept at most this share may disagree with the reference ... None promises
@@ -99,7 +100,8 @@ def train(
         cache: folder for what a later training can use again; None keeps nothing.
         options: of the task: those of `train` in its module, such as `never` and `out_of_scope` for a classification
             (`shoal.training.classification`), `labels` (`shoal.training.multilabel`), `types` and `rules`
-            (`shoal.training.tagging`), `unit` and `budget` (`shoal.training.summarization`).
+            (`shoal.training.tagging`), `unit` and `budget` (`shoal.training.summarization`), `schema`
+            (`shoal.training.extraction`).
 
     Raises:
         InputError: an argument or the data cannot be used; DataError names the rows.
