@@ -130,7 +130,9 @@ def test_what_shoal_toml_is_shown_to_hold_is_allowed(code: str, tmp_path: Path) 
     (tmp_path / "data").mkdir()
     for name in ("intent", "train", "test", "suspects", "texts", "logs"):
         (tmp_path / "data" / f"{name}.csv").write_text("text,label\n")
-    (tmp_path / "data" / "clauses.jsonl").touch()
+    for name in ("clauses.jsonl", "calls.jsonl"):
+        (tmp_path / "data" / name).touch()
+    (tmp_path / "data" / "record.schema.json").write_text('{"properties": {"solved": {"type": "boolean"}}}')
     if "data =" not in code and "labels =" not in code:
         code = code.replace("[specialists.intent]", '[specialists.intent]\ndata = "data/intent.csv"')
     (tmp_path / "shoal.toml").write_text(f'[project]\nname = "shown"\n{code}')

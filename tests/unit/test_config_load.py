@@ -150,7 +150,7 @@ model = "m"
         ":9: llms.large.timeout_s: got 0, must be a number above 0",
         ":10: llms.none: 'none' already means something in `escalate`; choose another name",
         ":14: specialists.intent.task: got 'clasification', must be one of classification, multilabel, "
-        "tagging, summarization (did you mean",
+        "tagging, summarization, extraction (did you mean",
         f":15: specialists.intent.data: got 'data/intents.csv', but there is no file {folder}/data/intents.csv "
         "(did you mean 'intent.csv'?)",
         ":16: specialists.intent.guarantee.confidence: got 1, must be a number above 0 and below 1",
@@ -374,3 +374,39 @@ def test_every_key_is_documented() -> None:
     keys = [key for key in _keys(Project) if "." in key]
     assert len(keys) > 40
     assert [key for key in keys if f"`{key}`" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "schema", "told"),
+    [
+        ("", None, "record: is missing; name the file with the JSON schema"),
+        ('record = "cal.json"', '{"properties": {"a": {"type": "boolean"}}}', "(did you mean 'call.json'?)"),
+        ('record = "call.json"', "[]", "holds no JSON object; a JSON schema is one"),
+        ('record = "call.json"', "{", "cannot be read as JSON"),
+        ('record = "call.json"', '{"properties": {"a": {"type": "object"}}}', "field 'a' is of type 'object'"),
+        ('record = "call.json"\nlabels = ["a"]\nnever = ["a"]', '{"properties": {"a": {"type": "boolean"}}}', "never"),
+    ],
+)
+def test_a_record_needs_a_schema_that_can_be_filled(
+    tmp_path: Path, written: str, schema: str | None, told: str
+) -> None:
+    (tmp_path / "calls.jsonl").touch()
+    if schema is not None:
+        (tmp_path / "call.json").write_text(schema)
+    head = '[project]\nname = "x"\n[specialists.call]\ntask = "extraction"\ndata = "calls.jsonl"\n'
+    (tmp_path / "shoal.toml").write_text(head + written)
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path)
+    assert told in str(error.value)
+
+
+def test_a_record_is_of_an_extraction(tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl").touch()
+    (tmp_path / "call.json").write_text('{"properties": {"a": {"type": "boolean"}}}')
+    head = '[project]\nname = "x"\n[specialists.call]\ndata = "calls.jsonl"\nrecord = "call.json"\n'
+    (tmp_path / "shoal.toml").write_text(head + 'task = "extraction"\nrules = false\n')
+    record = load(tmp_path).specialists["call"].record
+    assert record == tmp_path / "call.json"
+    (tmp_path / "shoal.toml").write_text(head + 'task = "tagging"\n')
+    with pytest.raises(ConfigError, match="record: is of extraction, and the task is 'tagging'"):
+        load(tmp_path)
