@@ -1,4 +1,4 @@
-"""Several labels, summaries and records behind the gateway: native and chat form, doubts to the larger model, the ledger."""
+"""Several labels, summaries, records behind the gateway: native and chat form, doubts to a larger model, the ledger."""
 
 import json
 from collections.abc import Iterator
