@@ -79,9 +79,9 @@ def test_a_project_learns_from_logs(
     assert teacher["answers"] == 257 and teacher["unusable"] == {"?": 1, "urgent!": 1, "": 1}
     assert 70 <= teacher["asked_again"] <= 87 and 0.6 < teacher["self_agreement"]["value"] < 0.9
     assert teacher["judged"] >= 90 and 0.75 < teacher["teacher_accuracy"]["value"] < 0.97
-    assert {one["treatment"] for one in teacher["tried"]} == {"plain", "votes", "pruned", "votes, pruned"}
+    assert {one["treatment"] for one in teacher["tried"]} == {"plain", "soft", "pruned", "soft, pruned"}
     best = min(teacher["tried"], key=lambda one: one["dev_log_loss"])
-    assert teacher["treatment"] == best["treatment"]
+    assert teacher["treatment"] == best["treatment"] == specialist.provenance["treatment"]
     assert specialist.truth_certificate is not None and specialist.truth_certificate.rows >= 90
     if specialist.truth_certificate.certified:
         assert specialist.certificate is not None
@@ -90,3 +90,22 @@ def test_a_project_learns_from_logs(
         )
     report = (registry.path(registry.resolve("urgency")) / "report.md").read_text(encoding="utf-8")
     assert "agrees with itself" in report
+
+
+def test_texts_without_labels_are_learnt_from_or_not_and_both_are_said(tmp_path: Path) -> None:
+    with DATA.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    known = [{"text": row["text"], "label": row["label"]} for row in rows[:150]]
+    others = [row["text"] for row in rows[150:]]
+    held = shoal.data.split(shoal.data.read(known), drop_leaks=True)
+    repeated = [row.text for row in held.rows if row.split != "train"]
+    alone = shoal.train(known, backbone="tfidf", risk=None)
+    guided = shoal.train(known, backbone="tfidf", risk=None, unlabelled=[*others, *repeated], cache=tmp_path)
+    assert "unlabelled" not in alone.provenance
+    found = guided.provenance["unlabelled"]
+    assert found["texts"] <= len(set(others))  # those of held-out rows are left out
+    best = max(found["tried"], key=lambda one: one["gain"])
+    assert found["verdict"].startswith("not used") == (best["gain"] <= best["standard_error"])
+    nothing = shoal.train(known, backbone="tfidf", risk=None, unlabelled=repeated, cache=tmp_path)
+    assert nothing.provenance["unlabelled"]["verdict"] == "not used: no text is left that repeats no row"
+    assert [one.label for one in nothing.predict(others)] == [one.label for one in alone.predict(others)]

@@ -11,7 +11,7 @@ from shoal.errors import DataError
 from shoal.evaluation import Teacher
 from shoal.metrics import Estimate
 from shoal.report import teacher_lines
-from shoal.training.noise import take
+from shoal.training.noise import shares, sparse, take
 
 
 def log(text: str, answer: str, again: str = "", human: str = "") -> dict[str, str]:
@@ -27,7 +27,7 @@ def test_answers_that_are_no_label_are_left_out_and_counted() -> None:
     ]
     found = read_answers(rows, answer="answer", votes=["again"], truth="human", labels=["refund", "delivery"])
     assert [(row.label, row.votes, row.truth) for row in found.dataset.rows] == [
-        ("refund", ("refund",), "delivery"),
+        ("refund", ("refund", "refund"), "delivery"),
         ("delivery", (), None),
     ]
     assert found.unusable == {"?": 1, "oos": 1} and found.votes_left_out == 1
@@ -68,9 +68,10 @@ def test_a_label_that_only_judged_rows_have_is_still_learnt() -> None:
 
 
 def test_judgements_and_further_answers_are_part_of_the_hash_where_there_are_some() -> None:
-    hashes = [Dataset.of([row]).hash for row in (Row("a", "b"), Row("a", "b", truth="b"), Row("a", "b", votes=("b",)))]
+    told = Row("a", "b", truth="b"), Row("a", "b", votes=("b", "b")), Row("a", "b", probabilities=(("b", 1.0),))
+    hashes = [Dataset.of([row]).hash for row in (Row("a", "b"), *told)]
     assert hashes[0] == "c2d5cce05716c4bcbba6658724b740e5125147ef7ecdf1c6f51ad95440780582"
-    assert len(set(hashes)) == 3
+    assert len(set(hashes)) == 4
 
 
 def world(rows: int, flips: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -86,27 +87,49 @@ def world(rows: int, flips: float, seed: int) -> tuple[np.ndarray, np.ndarray, n
 def test_rows_that_others_contradict_are_left_out_where_that_predicts_better() -> None:
     features, truth, noisy = world(600, 0.3, 0)
     dev, _, dev_noisy = world(300, 0.3, 1)
-    taken = take(features, noisy, [()] * 600, truth != noisy, dev, dev_noisy, 5)
+    taken = take(features, noisy, None, truth != noisy, dev, dev_noisy, 5)
     assert taken.treatment == "pruned" and np.array_equal(taken.rows, np.flatnonzero(truth == noisy))
     assert [one["treatment"] for one in taken.tried] == ["plain", "pruned"]
     # Doubts about rows that are right lose rows of one kind: here all of label 4 but one.
     wrong_doubts = (noisy == 4) & (np.cumsum(noisy == 4) > 1)
-    assert take(features, noisy, [()] * 600, wrong_doubts, dev, dev_noisy, 5).treatment == "plain"
+    assert take(features, noisy, None, wrong_doubts, dev, dev_noisy, 5).treatment == "plain"
 
 
-def test_further_answers_are_rows_of_their_own() -> None:
+def test_shares_of_the_labels_are_learnt_where_that_predicts_better() -> None:
     features, truth, noisy = world(300, 0.4, 2)
-    dev, _, dev_noisy = world(300, 0.4, 3)
-    votes = [(int(label),) * 3 for label in truth]
-    taken = take(features, noisy, votes, np.zeros(300, dtype=bool), dev, dev_noisy, 5)
-    assert taken.treatment == "votes" and len(taken.rows) == 1200
-    assert np.array_equal(taken.targets[:300], noisy) and np.array_equal(taken.rows[300:], np.repeat(np.arange(300), 3))
+    dev, dev_truth, _ = world(300, 0.4, 3)
+    # The answer is wrong in four of ten, three of four votes are right.
+    shared = 0.75 * np.eye(5, dtype=np.float32)[truth] + 0.25 * np.eye(5, dtype=np.float32)[noisy]
+    taken = take(features, noisy, shared, np.zeros(300, dtype=bool), dev, dev_truth, 5)
+    assert taken.treatment == "soft" and len(taken.rows) == 300 and taken.shares is shared
+    assert [one["treatment"] for one in taken.tried] == ["plain", "soft"]
+    # Shares that point elsewhere are not: three of four votes are for the next label.
+    misled = 0.75 * np.eye(5, dtype=np.float32)[(truth + 1) % 5] + 0.25 * np.eye(5, dtype=np.float32)[truth]
+    assert take(features, truth, misled, np.zeros(300, dtype=bool), dev, dev_truth, 5).treatment == "plain"
+    doubted = take(features, noisy, shared, truth != noisy, dev, dev_truth, 5)
+    assert [one["treatment"] for one in doubted.tried] == ["plain", "soft", "pruned", "soft, pruned"]
+
+
+def test_a_row_is_shared_by_its_votes_or_its_probabilities() -> None:
+    rows = [
+        Row("x", "a", votes=("a", "b", "a")),
+        Row("y", "b"),
+        Row("z", "b", votes=("a", "a"), probabilities=(("b", 0.9), ("a", 0.1))),
+    ]
+    made = shares(rows, ["a", "b"])
+    assert made is not None and np.allclose(made, [[2 / 3, 1 / 3], [0, 1], [0.1, 0.9]])
+    assert shares([Row("y", "b")], ["a", "b"]) is None
+
+
+def test_small_shares_are_left_out_and_a_row_keeps_its_weight() -> None:
+    made = sparse(np.array([[0.5, 0.2, 0.1, 0.1, 0.09, 0.01], [1 / 6] * 6, [0.99, 0.01, 0, 0, 0, 0]], np.float32))
+    assert np.allclose(made.sum(axis=1), 1.0) and [int((row > 0).sum()) for row in made] == [4, 4, 1]
 
 
 def test_a_label_of_which_every_row_is_doubted_keeps_them() -> None:
     features, truth, _ = world(300, 0.0, 4)
-    taken = take(features, truth, [()] * 300, truth == 2, features, truth, 5)
-    assert set(taken.targets) == set(range(5))
+    taken = take(features, truth, None, truth == 2, features, truth, 5)
+    assert set(truth[taken.rows]) == set(range(5))
 
 
 STEPS = np.linspace(0.0, 0.8, 17)
@@ -150,9 +173,9 @@ def test_the_report_says_what_is_known_of_the_teacher() -> None:
     share = Estimate(0.9, 0.85, 0.94)
     confidence, correct, true, judged = promise(errors=0.05, lies=0.005)
     _, truth = certify_both(confidence, correct, true, judged, grid=STEPS, second_from=0.7)
-    teacher = Teacher(2000, {"?": 7}, 150, share, 300, share, share, truth, "votes, pruned", [])
+    teacher = Teacher(2000, {"?": 7}, 150, share, 300, share, share, truth, "soft, pruned", [])
     lines = teacher_lines(SimpleNamespace(teacher=teacher))
-    assert "2,000 answers" in lines[0] and "asked again, without those" in lines[0]
+    assert "2,000 answers" in lines[0] and "share or probability, without those" in lines[0]
     assert lines[1].startswith("7 further answers") and "agrees with itself in 90% (85.0 to 94.0) of 150" in lines[2]
     assert "300 rows the teacher is right in 90%" in lines[3] and lines[4].startswith(
         "Promised against people's labels"

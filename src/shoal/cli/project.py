@@ -115,6 +115,7 @@ def _read(config: "SpecialistConfig") -> "Dataset | None":
         slices=config.slices.columns,
         truth=config.teacher.truth if config.teacher else None,
         votes=config.teacher.votes if config.teacher else (),
+        probabilities=config.teacher.probabilities if config.teacher else None,
     )
 
 

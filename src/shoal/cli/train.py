@@ -1,5 +1,6 @@
 """`shoal train`: rows in; a trained, calibrated, certified, measured, gated and registered version out."""
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from rich.markup import escape
 from shoal.cli import first
 from shoal.cli.first import First
 from shoal.cli.progress import progress_bars
-from shoal.cli.project import PROJECT, corrected, read_source, writable_cache
+from shoal.cli.project import PROJECT, corrected, read_source, unlabelled_texts, writable_cache
 from shoal.cli.verdicts import as_values, documents, headline, judged, print_json, print_summary, suites_of
 from shoal.errors import GateFailed, InputError, NotFoundError
 
@@ -178,6 +179,8 @@ def _train_one(
             progress=bars,
             cache=writable_cache(),
         )
+    if found := specialist.provenance.get("unlabelled"):
+        print(f"unlabelled: {found['verdict']}", file=sys.stderr)
     report = read_report(specialist.report)
     champion = _champion(registry, name)
     verdict = judged(report, config.gate, specialist, champion, dataset.part("test"), config.slices.terms)
@@ -216,6 +219,7 @@ def _options(config: "SpecialistConfig", suites: "Sequence[Suite]") -> dict[str,
         "never": tuple(config.never),
         "out_of_scope": config.out_of_scope,
         "descriptions": config.descriptions,
+        "unlabelled": unlabelled_texts(config),
         "terms": config.slices.terms,
         "suites": suites,
     }

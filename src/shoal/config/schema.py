@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from shoal.config.values import (
     RULE,
     Backbone,
+    Columns,
     Count,
     CountOrZero,
     Name,
@@ -168,11 +169,13 @@ class TeacherConfig(Table):
     """`teacher`: the labels are a larger model's answers, and not all of them can be trusted.
 
     Attributes:
-        votes: columns of what the same model answered when it was asked again.
+        votes: columns of further answers, of the same model or of others; one answer or a list in each.
+        probabilities: column of objects label -> number: how probable the model finds each label.
         truth: column of what people say, where somebody looked.
     """
 
-    votes: list[Text] = Field(default_factory=list[str])
+    votes: Columns = Field(default_factory=list[str])
+    probabilities: Text | None = None
     truth: Text | None = None
 
 
@@ -270,7 +273,8 @@ class SpecialistConfig(Table):
             several fields).
         data: one file, or a file for each split; relative to shoal.toml. None: nothing is labelled yet.
         labels: the closed set of labels; without labelled rows their names alone make the first version.
-        unlabelled: file of texts without labels, from which a first version learns what the traffic looks like.
+        unlabelled: file of texts without labels, from which a first version learns what the traffic looks like, and
+            later ones what a head on the frozen encoder makes of it.
         teacher: the labels are a larger model's answers.
         corrections: lists of `shoal data suspects` whose decisions are applied to the rows, one after the other.
         text: column of the texts.

@@ -73,6 +73,11 @@ Url = Annotated[
     ),
 ]
 Words = Annotated[list[str], rule("a list of at least one word or phrase", _words)]
+Columns = Annotated[
+    list[str],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    rule('a column or an array of columns such as ["again"]', lambda v: _text(v) or v == [] or _words(v)),
+]
 Backbone = Annotated[
     str | list[str],
     rule(

@@ -3,7 +3,7 @@
 from shoal.data.answers import Answers, read_answers, usable
 from shoal.data.check import DataReport, Problem, check
 from shoal.data.dataset import SPLITS, Dataset, Row, Split, normalised
-from shoal.data.leaks import drop_leaks
+from shoal.data.leaks import drop_leaks, unseen
 from shoal.data.public import load_out_of_scope, load_public
 from shoal.data.read import Source, read
 from shoal.data.split import rows_for_calibration, split
@@ -33,6 +33,7 @@ __all__ = [
     "rows_for_calibration",
     "split",
     "thin",
+    "unseen",
     "usable",
     "whole_words",
 ]

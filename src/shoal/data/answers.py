@@ -1,7 +1,7 @@
 """Rows that a larger model labelled: which of its answers can be used, counted, and what it said when asked again."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from shoal.data.dataset import Dataset, Row
@@ -16,9 +16,10 @@ class Answers:
     """A teacher's answers, as rows to learn from.
 
     Attributes:
-        dataset: the rows with a usable answer; `label` is the answer, `votes` further ones, `truth` a person's label.
+        dataset: the rows with a usable answer; `label` is the answer: the commonest of `votes`, or the most probable of
+            `probabilities`, where there are such; `truth` is a person's label.
         unusable: answers that are no label, and how many rows have them; those rows are left out.
-        votes_left_out: further answers that are no label.
+        votes_left_out: votes and probabilities of what is no label, or no row's answer, in the rows that are kept.
     """
 
     dataset: Dataset
@@ -41,7 +42,8 @@ def read_answers(
     *,
     text: str = "text",
     answer: str = "label",
-    votes: Sequence[str] = (),
+    votes: str | Sequence[str] = (),
+    probabilities: str | None = None,
     truth: str | None = None,
     labels: Sequence[str] | None = None,
     split: str | None = None,
@@ -54,8 +56,12 @@ def read_answers(
     Args:
         source: a path, a mapping of split name to path, a list of mappings, or a `Dataset`.
         text: column of the texts.
-        answer: column of the answers that are learnt.
-        votes: columns of what the same model said when it was asked again; blank where it was not.
+        answer: column of the answers that are learnt; one called "label" need not be there where the next two are.
+        votes: columns of what the same model said when it was asked again, or of what others say: each one answer, or a
+            list of them (in CSV as JSON); blank where nobody was asked. What is learnt and promised is the commonest of
+            all answers, of several the first named.
+        probabilities: column of objects label -> number (in CSV as JSON), blank where they are unknown: the answer is
+            then the most probable label.
         truth: column of what people say; blank where nobody looked. Best a random sample of the texts.
         labels: the closed set of labels; every other answer is left out and counted. None: blank and "?" are left out.
         split: column that assigns rows to splits.
@@ -67,7 +73,16 @@ def read_answers(
         DataError: what cannot be read; a truth that is no label; no usable answer at all.
     """
     dataset = read(
-        source, text=text, label=answer, split=split, group=group, time=time, truth=truth, votes=votes, slices=slices
+        source,
+        text=text,
+        label=answer,
+        split=split,
+        group=group,
+        time=time,
+        truth=truth,
+        votes=[votes] if isinstance(votes, str) else votes,
+        probabilities=probabilities,
+        slices=slices,
     )
     return usable(dataset, labels)
 
@@ -89,13 +104,24 @@ def usable(dataset: Dataset, labels: Sequence[str] | None = None) -> Answers:
         raise DataError(
             f"{strange.origin}: the truth {strange.truth!r} is not one of the {len(closed or ())} labels given"
         )
-    rows = tuple(replace(row, votes=tuple(vote for vote in row.votes if fits(vote))) for row in kept)
+    known = closed or {name for row in kept for name in (row.label, row.truth) if name is not None}
+    rows = tuple(_within(row, known) for row in kept)
     return Answers(
-        Dataset.of(
-            rows, labels or [*(row.label for row in rows), *(row.truth for row in rows if row.truth is not None)]
-        ),
+        Dataset.of(rows, sorted(known)),
         Counter(row.label for row in dataset.rows if not fits(row.label)),
-        sum(len(before.votes) - len(after.votes) for before, after in zip(kept, rows, strict=True)),
+        sum(name not in known for row in kept for name in (*row.votes, *(label for label, _ in row.probabilities))),
+    )
+
+
+def _within(row: Row, labels: Set[str]) -> Row:
+    """Leave out what is no label, and scale the probabilities that are left to sum to 1."""
+    votes = tuple(vote for vote in row.votes if vote in labels)
+    chances = [(label, chance) for label, chance in row.probabilities if label in labels]
+    total = sum(chance for _, chance in chances)
+    return replace(
+        row,
+        votes=votes if len(votes) > 1 else (),
+        probabilities=tuple((label, chance / total) for label, chance in chances),
     )
 
 

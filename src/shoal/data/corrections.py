@@ -156,7 +156,8 @@ def _corrected(rows: Sequence[Row], decisions: Mapping[_Key, _Decision], found: 
             found["dropped"] += 1
         else:
             found["kept" if decision.label == row.label else "relabelled"] += 1
-            yield replace(row, label=decision.label)
+            # A person's decision stands alone: what a larger model said beside it is no longer learnt.
+            yield replace(row, label=decision.label, votes=(), probabilities=())
 
 
 def _decisions(path: Path, labels: Sequence[str]) -> tuple[dict[_Key, _Decision], int]:

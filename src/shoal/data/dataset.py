@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import msgspec
 
 from shoal.data.targets import Target
+from shoal.data.votes import Probabilities
 from shoal.errors import DataError
 from shoal.tasks import Span
 
@@ -61,7 +62,8 @@ class Row:
         origin: where the row was read, "file:line".
         slices: (column, value) of the columns by whose values the report is to look closer; blank values are left out.
         truth: a person's answer, where `label` is a larger model's (`shoal.data.answers`).
-        votes: what that model answered when it was asked again.
+        votes: all answers of that model, or of several, in their order; empty where there is one answer or none.
+        probabilities: how probable that model finds each label, in the order in which it named them; empty: unknown.
         target: the reference answer of a task other than classification (`shoal.data.targets`); `label` is empty then.
         query: what a summary is to be about; None: everything.
     """
@@ -75,6 +77,7 @@ class Row:
     slices: tuple[tuple[str, str], ...] = ()
     truth: str | None = None
     votes: tuple[str, ...] = ()
+    probabilities: Probabilities = ()
     target: Target | None = None
     query: str | None = None
 
@@ -126,8 +129,8 @@ class Dataset:
         digest = hashlib.sha256()
         for row in self.rows:
             values: list[object] = [row.text, row.label, row.split, row.group, row.time]
-            if row.truth is not None or row.votes:
-                values += [row.truth, row.votes]
+            if row.truth is not None or row.votes or row.probabilities:
+                values += [row.truth, row.votes, row.probabilities]
             if row.target is not None:
                 values += [msgspec.to_builtins(row.target), row.query]
             digest.update(json.dumps(values, ensure_ascii=False).encode())

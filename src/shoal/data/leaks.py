@@ -8,7 +8,7 @@ A pair at similarity 0.8 is found with a probability of about 0.99, above it wit
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -95,6 +95,18 @@ def drop_leaks(dataset: Dataset) -> tuple[Dataset, tuple[Row, ...]]:
     gone = [row.split in splits and (row.split, normalised(row.text)) in keys for row in dataset.rows]
     kept = tuple(row for row, leaks in zip(dataset.rows, gone, strict=True) if not leaks)
     return replace(dataset, rows=kept), tuple(row for row, leaks in zip(dataset.rows, gone, strict=True) if leaks)
+
+
+def unseen(texts: Iterable[str], dataset: Dataset) -> list[str]:
+    """Keep of texts without labels those that repeat no dev, calibration or test row, exactly or almost.
+
+    Texts of train rows are left out as well: their labels are known. Nothing is learnt then from what judges.
+    """
+    trained = {normalised(row.text) for row in dataset.rows if row.split == "train"}
+    held = [row for row in dataset.rows if row.split != "train"]
+    others = [Row(text, "", split="train") for text in texts if normalised(text) not in trained]
+    kept, _ = drop_leaks(Dataset.of([*held, *others]))
+    return [row.text for row in kept.rows if row.split == "train"]
 
 
 def _equal_pairs(rows: Sequence[Row], equal: Sequence[int]) -> set[tuple[int, int]]:

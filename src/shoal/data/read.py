@@ -2,20 +2,22 @@
 
 import datetime
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from shoal.data.dataset import SPLITS, Dataset, Row, Split, split_named
 from shoal.data.files import READERS, Record, missing_column
 from shoal.data.moments import moments
 from shoal.data.targets import Target, read_target
+from shoal.data.votes import answered, read_probabilities, read_votes
 from shoal.errors import DataError, EnvironmentProblem
 from shoal.tasks import TaskKind
 
 MOST_SLICES = 50  # values of a column: with more, hardly a slice has rows enough to say anything
 
+_Value = TypeVar("_Value")
 Source = str | Path | Mapping[str, str | Path] | Sequence[Mapping[str, object]] | Dataset
 
 
@@ -31,6 +33,7 @@ class _Columns:
     slices: tuple[str, ...] = ()
     truth: str | None = None
     votes: tuple[str, ...] = ()
+    probabilities: str | None = None
     task: TaskKind = "classification"
     query: str | None = None
 
@@ -39,16 +42,25 @@ class _Columns:
         """Whether a column called "split" counts without being named: not for rows to predict."""
         return self.split is None and self.label is not None
 
+    @property
+    def answered_elsewhere(self) -> bool:
+        """Whether rows have an answer without a column of that usual name."""
+        return self.label == "label" and bool(self.votes or self.probabilities)
+
+    def optional(self) -> list[str]:
+        return ["split"] * self.found_split + ["label"] * self.answered_elsewhere
+
     def required(self) -> list[str]:
         names = (
             self.text,
-            self.label,
+            None if self.answered_elsewhere else self.label,
             self.split,
             self.group,
             self.time,
             *self.slices,
             self.truth,
             *self.votes,
+            self.probabilities,
             self.query,
         )
         return list(dict.fromkeys(name for name in names if name is not None))
@@ -65,6 +77,7 @@ def read(
     slices: Sequence[str] = (),
     truth: str | None = None,
     votes: Sequence[str] = (),
+    probabilities: str | None = None,
     task: TaskKind = "classification",
     query: str | None = None,
 ) -> Dataset:
@@ -82,7 +95,9 @@ def read(
         time: name of the column with the time of a row (ISO 8601 or numbers).
         slices: names of columns with few values (a channel, a region) by which a report looks closer.
         truth: name of the column with a person's label, where `label` is a larger model's; blank is none.
-        votes: names of columns with that model's further answers; blank is none.
+        votes: names of columns with further answers of that model or of others, one or a list each; blank is none. The
+            label is then the commonest of all, of several the first named; a column "label" need not be there.
+        probabilities: name of a column with an object label -> number. The label is then the most probable one.
         task: what the answers are of.
         query: name of the column with what a summary is to be about; blank is none.
 
@@ -92,7 +107,8 @@ def read(
     """
     if isinstance(source, Dataset):
         return source
-    columns = _Columns(text, label, split, group, time, tuple(dict.fromkeys(slices)), truth, tuple(votes), task, query)
+    named = tuple(dict.fromkeys(slices)), truth, tuple(votes), probabilities
+    columns = _Columns(text, label, split, group, time, *named, task, query)
     if isinstance(source, Mapping):
         rows = list(_split_files(source, columns))
     elif isinstance(source, str | Path):
@@ -138,7 +154,7 @@ def _file_records(path: Path, columns: _Columns) -> Iterator[Record]:
     if reader is None:
         raise DataError(f"{path}: {path.suffix or 'no suffix'} is not a known format; use {', '.join(READERS)}")
     try:
-        yield from reader(path, columns.required(), ["split"] if columns.found_split else [])
+        yield from reader(path, columns.required(), columns.optional())
     except OSError as error:
         raise EnvironmentProblem(f"{path}: cannot be read: {error.strerror or error}") from None
 
@@ -159,9 +175,12 @@ def _rows(source: str, records: Iterator[Record], columns: _Columns, split: Spli
         for name in required:
             if name not in record:
                 raise missing_column(origin, name, record)
+        named = _label(record, columns, origin)
+        told = [vote for name in columns.votes for vote in _parsed(read_votes, record, name, origin)]
+        chances = _parsed(read_probabilities, record, columns.probabilities, origin) if columns.probabilities else ()
         yield Row(
             text=_string(record, columns.text, origin),
-            label=_label(record, columns, origin),
+            label=answered(named, told, chances) if columns.votes or columns.probabilities else named,
             split=split or _split(record.get(splits), splits, origin, named=columns.split is not None),
             group=_scalar(record, columns.group, origin),
             time=_scalar(record, columns.time, origin),
@@ -170,7 +189,8 @@ def _rows(source: str, records: Iterator[Record], columns: _Columns, split: Spli
                 (name, value) for name in columns.slices if (value := _scalar(record, name, origin)) is not None
             ),
             truth=None if columns.truth is None else _string(record, columns.truth, origin).strip() or None,
-            votes=tuple(vote for name in columns.votes if (vote := _string(record, name, origin).strip())),
+            votes=tuple(votes) if len(votes := [*filter(None, [named]), *told]) > 1 else (),
+            probabilities=chances,
             target=_target(record, columns, origin),
             query=_scalar(record, columns.query, origin),
         )
@@ -179,16 +199,23 @@ def _rows(source: str, records: Iterator[Record], columns: _Columns, split: Spli
 def _label(record: Mapping[str, object], columns: _Columns, origin: str) -> str:
     if columns.label is None or columns.task != "classification":
         return ""
+    if columns.answered_elsewhere and record.get("label") is None:
+        return ""
     return _string(record, columns.label, origin).strip()
+
+
+def _parsed(parse: Callable[[object], _Value], record: Mapping[str, object], column: str, origin: str) -> _Value:
+    try:
+        return parse(record[column])
+    except DataError as error:
+        raise DataError(f"{origin}: column {column!r}: {error}") from None
 
 
 def _target(record: Mapping[str, object], columns: _Columns, origin: str) -> Target | None:
     if columns.label is None or columns.task == "classification":
         return None
-    try:
-        return read_target(columns.task, record[columns.label], _string(record, columns.text, origin))
-    except DataError as error:
-        raise DataError(f"{origin}: column {columns.label!r}: {error}") from None
+    text = _string(record, columns.text, origin)
+    return _parsed(lambda value: read_target(columns.task, value, text), record, columns.label, origin)
 
 
 def _string(record: Mapping[str, object], column: str, origin: str) -> str:

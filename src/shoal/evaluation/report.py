@@ -226,7 +226,7 @@ class Teacher(msgspec.Struct, frozen=True):
         teacher_accuracy: of the teacher on them; None without such rows.
         specialist_accuracy: of the specialist on them.
         certificate: the promise against people's labels; None without such rows for calibration.
-        treatment: how training rows were taken: "plain", "votes", "pruned", or "votes, pruned".
+        treatment: how training rows were taken: "plain", "soft", "pruned", or "soft, pruned".
         tried: each treatment with its rows and its log-loss on dev.
     """
 

@@ -28,7 +28,7 @@ def teacher_facts(
         answers=len(answers.dataset),
         unusable=dict(answers.unusable),
         asked_again=len(again),
-        self_agreement=_share([row.votes[0] == row.label for row in again]),
+        self_agreement=_share([row.votes[0] == row.votes[1] for row in again]),
         judged=len(judged),
         teacher_accuracy=_share([row.label == row.truth for row in judged]),
         specialist_accuracy=_share([one.label == row.truth for one, row in zip(said, judged, strict=True)]),

@@ -5,9 +5,9 @@ from shoal.report.figures import percent, span
 
 _TAKEN = {
     "plain": "as they are",
-    "votes": "with what it said when asked again",
+    "soft": "each label by its share of the votes or its probability",
     "pruned": "without those that the others contradict",
-    "votes, pruned": "with what it said when asked again, without those that the others contradict",
+    "soft, pruned": "each label by its share or probability, without those that the others contradict",
 }
 
 

@@ -45,6 +45,7 @@ def train(
     never: Sequence[str] = (),
     out_of_scope: str | None = None,
     descriptions: Mapping[str, str] | None = None,
+    unlabelled: str | Path | Sequence[str] = (),
     terms: Terms | None = None,
     suites: Sequence[Suite] = (),
     progress: Progress | None = None,
@@ -71,6 +72,8 @@ def train(
         out_of_scope: the label of rows that belong to none of the others. Kept answers of it then have a promise of
             their own, as strict as that about the others: of texts answered so, at most `risk` belong somewhere.
         descriptions: what labels mean, in a few words; with few rows they help to learn what belongs to a label.
+        unlabelled: texts as they come in, a list or a file with a column "text": a head on the frozen encoder guesses
+            their labels, and methods that predict held-out rows better with these guesses learn from them.
         terms: groups of terms on whose texts the report looks closer; see `shoal.evaluation.evaluate`.
         suites: behavioural tests for the report (`shoal.behaviour.load`).
         progress: called as progress(stage, done, total).
@@ -95,6 +98,7 @@ def train(
         climb = _climb(dataset, labels, descriptions or {}, *options)
         recipe = backbone if isinstance(backbone, str) else "auto"
         taken, doubts = _taken(climb, dataset, plan(recipe)) if isinstance(data, Answers) else (None, None)
+        guessed = _guessed(climb, dataset, unlabelled, plan(recipe))
         climb.run(plan(recipe), settle=recipe not in RECIPES[1:])
         meter.lap()  # counters of energy wrap around, so a long training is read in between
         final, first, found = _right_sized(climb, required="finetune" if recipe == "finetune" else None)
@@ -106,6 +110,7 @@ def train(
         "recipe": {"backbone": recipe, "final": final.name, "first": first.candidate.name if first else None},
         "encoder": {"name": climb.backbone.name, "sha256": climb.backbone.sha256, "probed": climb.probed},
         "ladder": {"rungs": climb.log(), "skipped": climb.skipped, **found},
+        **_if_there(unlabelled=guessed, treatment=taken and taken.treatment),
         "budget_seconds": budget_seconds,
         "training_seconds": round(time.monotonic() - began, 2),
         "training_joules": round(meter.joules, 1),
@@ -120,6 +125,11 @@ def train(
     if isinstance(data, Answers) and taken is not None:
         report = msgspec.structs.replace(report, teacher=teacher_facts(specialist, dataset, data, taken.found))
     return replace(specialist, report=report.as_dict())
+
+
+def _if_there(**values: Any) -> dict[str, Any]:
+    """Give those of the values that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _prepared(data: Source | Answers, seed: int, *, certified: bool) -> Dataset:
@@ -230,9 +240,20 @@ def _taken(climb: "Climb", dataset: Dataset, rungs: Sequence[str]) -> "tuple[Tak
     """Have the rungs learn from a larger model's answers as dev likes it best."""
     from shoal.training import noise
 
-    number = {label: index for index, label in enumerate(dataset.labels)}
-    votes = [[number[vote] for vote in row.votes] for row in dataset.part("train").rows]
-    return noise.apply(climb, votes, rungs, climb.seed)
+    return noise.apply(climb, dataset.part("train").rows, dataset.labels, rungs)
+
+
+def _guessed(
+    climb: "Climb", dataset: Dataset, unlabelled: str | Path | Sequence[str], rungs: Sequence[str]
+) -> dict[str, Any] | None:
+    """Have the rungs learn from texts without labels where that pays; None where there are no such texts."""
+    from shoal.training import pseudo
+    from shoal.training.texts import different
+
+    texts = different(unlabelled, pseudo.most_texts(climb.labels), climb.seed)
+    if not texts:
+        return None
+    return {"different": len(texts), **pseudo.apply(climb, tables.unseen(texts, dataset), rungs)}
 
 
 def _doubts(climb: "Climb") -> "Doubts":

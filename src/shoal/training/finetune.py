@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from shoal.training.backbone import Backbone
 from shoal.training.body import Body, layers, open_body, padded, tokenised
-from shoal.training.heads import Head
+from shoal.training.heads import Head, SoftTargets
 from shoal.training.progress import Progress
 
 _BATCH = 32
@@ -89,7 +89,7 @@ class _Network(nn.Module):
 def fit(
     backbone: Backbone,
     texts: Sequence[str],
-    targets: NDArray[np.integer],
+    targets: SoftTargets,
     *,
     head: Head,
     seed: int,
@@ -105,7 +105,7 @@ def fit(
     Args:
         backbone: the encoder to start from.
         texts: training texts.
-        targets: their label numbers.
+        targets: their label numbers, or shares of the labels [n, L].
         head: on the last layer's vectors of the pretrained encoder [d, L], to start from.
         seed: of order and dropout.
         budget_seconds: for all of it.
@@ -117,7 +117,7 @@ def fit(
     """
     began = time.monotonic()
     ids = tokenised(backbone, texts)
-    wanted = torch.from_numpy(np.asarray(targets, dtype=np.int64))
+    wanted = torch.from_numpy(targets.astype(np.int64 if targets.ndim == 1 else np.float32))
     epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(_ROWS_SEEN / max(len(texts), 1))))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

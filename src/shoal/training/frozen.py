@@ -48,6 +48,11 @@ class Features:
     train: NDArray[np.float32]
     width: int
 
+    @property
+    def scorer(self) -> EncoderScorer:
+        """The encoder that made `train`."""
+        return self.small or self.exact
+
 
 def embed(backbone: Backbone, texts: Sequence[str], progress: Progress, cache: Path | None = None) -> Features:
     """Export the pretrained encoder and embed the training texts, about 10 s for 10,000 short ones on two cores.
@@ -117,7 +122,7 @@ def _exported(body: Body, backbone: Backbone, texts: Sequence[str]) -> Arrays:
 def fit(
     features: Features,
     texts: Sequence[str],
-    targets: NDArray[np.integer],
+    targets: heads.SoftTargets,
     names: Sequence[str],
     judging: Judging,
     plan: heads.Plan | None = None,
@@ -131,7 +136,7 @@ def fit(
     Args:
         features: embeddings of the training texts.
         texts: the training texts.
-        targets: their label numbers.
+        targets: their label numbers, or shares of the labels.
         names: the labels in words [L].
         judging: the dev rows.
         plan: how to fit the head; None chooses. Embeddings by a body that was tuned on the training rows cannot choose.
@@ -140,7 +145,7 @@ def fit(
     Returns:
         The scorer, the dev logits [n, L], and what was found.
     """
-    scorer, train = features.small or features.exact, features.train
+    scorer, train = features.scorer, features.train
     used, head, dev, words = _chosen(scorer, train, targets, names, judging, plan)
     found: dict[str, Any] = {"precision": "fp32", "int8_refused": "it is not faster here"}
     if features.small is not None:
@@ -152,7 +157,7 @@ def fit(
     further, why = _further(scorer, Fit(train, used, head, dev), texts, targets, words, judging, seconds)
     if further is not None:
         scorer, (train, used, head, dev) = scorer.with_windows(_WINDOWS), further
-    rows, wanted = np.concatenate([train, dev]), np.concatenate([targets, judging.targets])
+    rows, wanted = np.concatenate([train, dev]), heads.joined([targets, judging.targets], len(names))
     final = heads.fitted(rows, wanted, words, len(names), used)
     details: dict[str, Any] = {
         "C": used.strength,
@@ -177,7 +182,7 @@ def _further(
     scorer: EncoderScorer,
     short: Fit,
     texts: Sequence[str],
-    targets: NDArray[np.integer],
+    targets: heads.SoftTargets,
     words: NDArray[np.float32] | None,
     judging: Judging,
     seconds: float,
@@ -218,7 +223,7 @@ def _patched(
 def _chosen(
     scorer: EncoderScorer,
     train: Floats,
-    targets: NDArray[np.integer],
+    targets: heads.SoftTargets,
     names: Sequence[str],
     judging: Judging,
     plan: heads.Plan | None,

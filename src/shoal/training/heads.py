@@ -21,6 +21,7 @@ from shoal.calibration import fit_temperature, log_softmax
 
 Floats = NDArray[np.floating]
 Targets = NDArray[np.integer]
+SoftTargets = NDArray[Any]  # label numbers [n], or shares of the labels [n, L]
 
 _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)  # inverse regularisation C, tried from left to right while it gets better
 _FEW_STRENGTHS = (3.0, 10.0, 50.0)
@@ -61,20 +62,20 @@ def names_help(rows: int, labels: int) -> bool:
 
 
 def choose(
-    train: Floats, targets: Targets, dev: Floats, dev_targets: Targets, names: Floats | None, labels: int
+    train: Floats, targets: SoftTargets, dev: Floats, dev_targets: Targets, names: Floats | None, labels: int
 ) -> Plan:
     """Choose how to fit a head on embeddings [n, d] with targets [n], by log-loss at the best temperature.
 
     Args:
         train: embeddings of the training rows.
-        targets: their label numbers.
+        targets: their label numbers, or shares of the labels.
         dev: embeddings of the dev rows.
         dev_targets: their label numbers.
         names: embeddings of the labels' names [L, d]; None does not try them.
         labels: L.
     """
     if len(train) + len(dev) <= _FEW * labels:
-        rows, wanted = np.concatenate([train, dev]), np.concatenate([targets, dev_targets])
+        rows, wanted = np.concatenate([train, dev]), joined([targets, dev_targets], labels)
         return min(
             (Plan(*one) for one in product(_FEW_STRENGTHS, (False, True)) if names is not None or not one[1]),
             key=lambda plan: _cross_validated_loss(rows, wanted, names, labels, plan),
@@ -95,16 +96,48 @@ def choose(
     return best[1]
 
 
-def fitted(train: Floats, targets: Targets, names: Floats | None, labels: int, plan: Plan) -> Head:
-    """Fit a head on embeddings [n, d] with targets [n]; see `choose`."""
+def fitted(train: Floats, targets: SoftTargets, names: Floats | None, labels: int, plan: Plan) -> Head:
+    """Fit a head on embeddings [n, d] with targets [n] or shares of the labels [n, L]; see `choose`."""
+    if plan.named and names is not None:
+        train, targets = np.concatenate([train, names]), joined([targets, np.arange(labels)], labels)
+    return regression(train, targets, labels, strength=plan.strength, iterations=_ITERATIONS)
+
+
+def regression(features: Any, targets: SoftTargets, labels: int, *, strength: float, iterations: int) -> Head:
+    """Fit multinomial logistic regression; a row with shares of several labels is a weighted row of each of them.
+
+    The cross-entropy of shares is linear in them, so this is the minimum of exactly that loss.
+
+    Args:
+        features: of the rows [n, d], a dense or sparse matrix.
+        targets: their label numbers [n], or shares of the labels [n, L]; a row's shares sum to its weight.
+        labels: L.
+        strength: inverse regularisation C.
+        iterations: after which it stops.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    if plan.named and names is not None:
-        train, targets = np.concatenate([train, names]), np.concatenate([targets, np.arange(labels)])
+    weights = None
+    if targets.ndim == 2:
+        rows, numbers = np.nonzero(targets)
+        features, weights, targets = features[rows], targets[rows, numbers], numbers
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return linear(LogisticRegression(C=plan.strength, max_iter=_ITERATIONS).fit(train, targets), labels)
+        model = LogisticRegression(C=strength, max_iter=iterations)
+        return linear(model.fit(features, targets, sample_weight=weights), labels)
+
+
+def joined(parts: Sequence[SoftTargets], labels: int) -> SoftTargets:
+    """Put targets one after the other: label numbers, or shares of the labels [n, L] where some are shares."""
+    if all(part.ndim == 1 for part in parts):
+        return np.concatenate(parts)
+    return np.concatenate([part if part.ndim == 2 else np.eye(labels, dtype=np.float32)[part] for part in parts])
+
+
+def numbers(targets: SoftTargets) -> Targets:
+    """Give label numbers [n]; of shares the label with the largest."""
+    return np.asarray(targets if targets.ndim == 1 else targets.argmax(axis=1), dtype=np.intp)
 
 
 def linear(model: Any, labels: int) -> Head:
@@ -121,23 +154,29 @@ def linear(model: Any, labels: int) -> Head:
 
 
 def cross_validated(
-    rows: Floats, targets: Targets, names: Floats | None, labels: int, plan: Plan
+    rows: Floats, targets: SoftTargets, names: Floats | None, labels: int, plan: Plan
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Logits [n, L] of rows by heads that had not seen them; each label's rows are dealt out over four folds in turn.
+    """Logits [n, L] of rows by heads that had not seen them, in four folds (`folds`).
 
     Returns:
         The logits, and which rows they say something of [n]: a label with one row says nothing of heads that have not
         seen it.
     """
-    order = np.argsort(targets, kind="stable")
-    fold = np.empty(len(targets), np.intp)
-    fold[order] = np.arange(len(targets)) % _FOLDS
-    logits = np.zeros((len(targets), labels))
+    wanted = numbers(targets)
+    fold = folds(wanted)
+    logits = np.zeros((len(wanted), labels))
     for number in range(_FOLDS):
         out = fold == number
         head = fitted(rows[~out], targets[~out], names, labels, plan)
         logits[out] = rows[out] @ head.weight + head.bias
-    return logits, np.bincount(targets, minlength=labels)[targets] > 1
+    return logits, np.bincount(wanted, minlength=labels)[wanted] > 1
+
+
+def folds(targets: Targets) -> NDArray[np.intp]:
+    """Deal each label's rows out over four folds in turn [n]."""
+    fold = np.empty(len(targets), np.intp)
+    fold[np.argsort(targets, kind="stable")] = np.arange(len(targets)) % _FOLDS
+    return fold
 
 
 def losses(logits: Floats, targets: Targets) -> NDArray[np.float64]:
@@ -146,9 +185,9 @@ def losses(logits: Floats, targets: Targets) -> NDArray[np.float64]:
     return -chances[np.arange(len(targets)), targets]
 
 
-def _cross_validated_loss(rows: Floats, targets: Targets, names: Floats | None, labels: int, plan: Plan) -> float:
+def _cross_validated_loss(rows: Floats, targets: SoftTargets, names: Floats | None, labels: int, plan: Plan) -> float:
     logits, told = cross_validated(rows, targets, names, labels, plan)
-    return _log_loss(logits[told], targets[told])
+    return _log_loss(logits[told], numbers(targets)[told])
 
 
 def _log_loss(logits: Floats, targets: Targets) -> float:

@@ -7,7 +7,6 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from shoal.training.backbone import Backbone
 from shoal.training.distill import distill
 from shoal.training.judging import Judged, Judging
 from shoal.training.progress import Progress
+from shoal.training.pseudo import Guesses
 
 _LADDER = ("tfidf", "static", "encoder", "finetune")
 _AGAIN = 0.75  # times the seconds that tuning took must be left to tune once more: its steps end with the budget
@@ -67,6 +67,8 @@ class Climb:
         cache: folder for what can be used again (`training.cache`); None keeps nothing.
         progress: told how far each rung is.
         probed: what was found where the encoder was chosen from several (`training.probe`).
+        shares: of the labels in the training texts [n, L], to be learnt instead of `targets`; None: there are none.
+        guesses: texts without labels that rungs learn from as well (`training.pseudo`).
     """
 
     backbone: Backbone
@@ -83,6 +85,8 @@ class Climb:
     rungs: list[Rung] = field(default_factory=list[Rung])
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     embedded: frozen.Features | None = None
+    shares: NDArray[np.floating] | None = None
+    guesses: Guesses | None = None
 
     def run(self, names: Sequence[str], *, settle: bool) -> None:
         """Train the rungs of these names, cheap first.
@@ -116,11 +120,11 @@ class Climb:
             why = "; ".join(f"{name}: {reason}" for name, reason in self.skipped.items())
             raise DataError(f"nothing can be learnt from {len(self.texts)} training rows ({why}). Give other rows.")
 
-    def take(self, rows: NDArray[np.integer], targets: NDArray[np.integer]) -> None:
-        """Learn from these of the training rows, as these labels; a row may come more than once. Before any rung."""
+    def take(self, rows: NDArray[np.integer], shares: NDArray[np.floating] | None) -> None:
+        """Learn from these of the training rows, with these shares of the labels if not None. Before any rung."""
         texts = list(self.texts)
         self.texts = [texts[row] for row in map(int, rows)]
-        self.targets = targets
+        self.targets, self.shares = self.targets[rows], shares
         if self.embedded is not None:
             self.embedded = replace(self.embedded, train=self.embedded.train[rows])
 
@@ -154,6 +158,11 @@ class Climb:
         """Whether there are so few rows a label that they are learnt from in other ways."""
         return heads.names_help(len(self.texts) + len(self.judging.texts), self.labels)
 
+    @property
+    def learnt(self) -> heads.SoftTargets:
+        """What is learnt from the training texts: label numbers [n], or shares of the labels [n, L]."""
+        return self.targets if self.shares is None else self.shares
+
     def features(self) -> frozen.Features:
         """Embeddings of the training texts, made once for all who need them."""
         if self.embedded is None:
@@ -167,19 +176,19 @@ class Climb:
             return self._static()
         if name == "encoder":
             features = self.features()
-            return frozen.fit(features, self.texts, self.targets, self.names, self.judging, seconds=self.left)
+            return frozen.fit(features, self.texts, self.learnt, self.names, self.judging, seconds=self.left)
         return self._finetuned()
 
     def _tfidf(self) -> tuple[Scorer, Logits, dict[str, Any]] | None:
         began = time.monotonic()
         try:
-            scorer = tfidf.fit(self.texts, self.targets, self.labels, progress=self.progress)
+            scorer = tfidf.fit(*self._rows("tfidf"), self.labels, progress=self.progress)
         except tfidf.NoWords:
             self.skipped["tfidf"] = "the training texts hold no words"
             return None
         logits = scorer.logits(self.judging.texts)
         if self._room_for(time.monotonic() - began):
-            scorer = tfidf.fit(*self._rows_of_both, self.labels, progress=self.progress)
+            scorer = tfidf.fit(*self._rows("tfidf", dev=True), self.labels, progress=self.progress)
         return scorer, logits, {}
 
     def _static(self) -> tuple[Scorer, Logits, dict[str, Any]]:
@@ -188,8 +197,7 @@ class Climb:
         vectors = static.Vectors(table, tokenizer, WordIds(tokenizer))
         began = time.monotonic()
         first = static.fit(
-            self.texts,
-            self.targets,
+            *self._rows("static"),
             self.labels,
             vectors=vectors,
             dev_texts=self.judging.texts,
@@ -201,7 +209,7 @@ class Climb:
         scorer: Scorer = first.scorer
         logits = scorer.logits(self.judging.texts)
         if first.complete and self._room_for(time.monotonic() - began):
-            texts, targets = self._rows_of_both
+            texts, targets = self._rows("static", dev=True)
             if first.tuned:
                 scorer, _ = static.tune(
                     texts, targets, self.labels, vectors=vectors, seed=self.seed, progress=self.progress
@@ -217,10 +225,16 @@ class Climb:
         """
         return self.left > 2 * seconds
 
-    @cached_property
-    def _rows_of_both(self) -> tuple[list[str], NDArray[np.integer]]:
-        """Training and dev rows together."""
-        return [*self.texts, *self.judging.texts], np.concatenate([self.targets, self.judging.targets])
+    def _rows(self, name: str, *, dev: bool = False) -> tuple[list[str], heads.SoftTargets]:
+        """Texts and targets that a rung learns from, the training rows first; the dev rows, if asked for, last."""
+        texts, targets = [*self.texts], [self.learnt]
+        if self.guesses is not None and name in self.guesses.rungs:
+            texts += self.guesses.texts
+            targets.append(self.guesses.shares)
+        if dev:
+            texts += self.judging.texts
+            targets.append(self.judging.targets)
+        return texts, heads.joined(targets, self.labels)
 
     def _finetuned(self) -> tuple[Scorer, Logits, dict[str, Any]] | None:
         return self._contrasted() if self.few else self._tuned()
@@ -246,17 +260,17 @@ class Climb:
             return None
         tuned = frozen.embed_by(done[0], self.backbone, self.texts, self.progress)
         scorer, logits, details = frozen.fit(
-            tuned, self.texts, self.targets, self.names, self.judging, heads.Plan(named=True)
+            tuned, self.texts, self.learnt, self.names, self.judging, heads.Plan(named=True)
         )
         return scorer, logits, {**done[1], **details}
 
     def _tuned(self) -> tuple[Scorer, Logits, dict[str, Any]] | None:
         """Tune every weight; once more with the dev rows, and average both, if the budget allows."""
         features = self.features()
-        head = heads.fitted(features.train[:, : features.width], self.targets, None, self.labels, heads.Plan())
+        head = heads.fitted(features.train[:, : features.width], self.learnt, None, self.labels, heads.Plan())
         began = time.monotonic()
         try:
-            tuned = self._tune(self.texts, self.targets, head, self.seed)
+            tuned = self._tune(*self._rows("finetune"), head, self.seed)
         except finetune.Unaffordable as problem:
             self.skipped["finetune"] = f"the budget of {self.budget_seconds:g} s is too short: {problem}"
             return None
@@ -266,7 +280,7 @@ class Climb:
         shipped, logits, found = export.compressed(scorer, graph, self.backbone, logits, self.judging)
         if tuned.complete and self.left > _AGAIN * taken:
             with contextlib.suppress(finetune.Unaffordable):  # on a machine that has become busy meanwhile
-                tuned = finetune.merged(tuned, self._tune(*self._rows_of_both, head, self.seed + 1))
+                tuned = finetune.merged(tuned, self._tune(*self._rows("finetune", dev=True), head, self.seed + 1))
                 scorer, graph, parity = self._exported(tuned)
                 shipped = scorer if found["precision"] == "fp32" else export.small(scorer, graph, self.backbone)
         return shipped, logits, {**tuned.details, "parity": parity, "export": found}
@@ -277,7 +291,7 @@ class Climb:
         scorer = export.served(self.backbone, graph, tuned.head.weight, tuned.head.bias)
         return scorer, graph, export.check_parity(tuned.body, self.backbone, scorer, self.texts)
 
-    def _tune(self, texts: Sequence[str], targets: NDArray[np.integer], head: heads.Head, seed: int) -> finetune.Tuned:
+    def _tune(self, texts: Sequence[str], targets: heads.SoftTargets, head: heads.Head, seed: int) -> finetune.Tuned:
         return finetune.fit(
             self.backbone,
             texts,

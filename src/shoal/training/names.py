@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.calibration import floor_rows, rows_needed, softmax
-from shoal.data import read, rows_for_calibration
-from shoal.data.dataset import normalised
+from shoal.data import rows_for_calibration
 from shoal.errors import InputError
 from shoal.models import Specialist, Tier, View
 from shoal.tasks import MAX_LABELS, Classification
@@ -28,6 +27,7 @@ from shoal.training import requirements
 from shoal.training.backbone import require_extra, resolve
 from shoal.training.heads import phrases
 from shoal.training.progress import Progress, silent
+from shoal.training.texts import different
 
 Floats = NDArray[np.floating]
 
@@ -90,7 +90,7 @@ def from_names(
     from shoal.training import frozen
 
     began = time.monotonic()
-    texts = _texts(unlabelled, len(task.labels), seed)
+    texts = different(unlabelled, _MOST_CELLS // max(len(task.labels), 1_000), seed)
     backbone = backbone if isinstance(backbone, str) else backbone[0]
     encoder = resolve(backbone)
     said = phrases(task.labels, {})
@@ -183,20 +183,6 @@ def _task(labels: Sequence[str], descriptions: Mapping[str, str], never: Sequenc
         if unknown := sorted(set(named) - set(known)):
             raise InputError(f"{what} names {unknown[0]!r}, which is not one of the labels: {', '.join(known[:20])}.")
     return Classification(labels=tuple(known), never=tuple(never))
-
-
-def _texts(unlabelled: str | Path | Sequence[str], labels: int, seed: int) -> list[str]:
-    """Different texts that are not blank; a sample of them where there are more than can be looked at."""
-    given = read(unlabelled, label=None).texts if isinstance(unlabelled, str | Path) else unlabelled
-    for place, text in enumerate(given):
-        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers are untyped
-            raise InputError(f"unlabelled[{place}] is of type {type(text).__name__}; give strings only.")
-    different = list({normalised(text): text for text in given if text.strip()}.values())
-    most = _MOST_CELLS // max(labels, 1_000)
-    if len(different) <= most:
-        return different
-    chosen = np.random.default_rng(seed).permutation(len(different))[:most]
-    return [different[at] for at in sorted(chosen)]
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -1,33 +1,37 @@
 """Learning from a larger model's answers with their noise in mind: how the rows are taken is chosen on dev.
 
-Three ways to take a training row: its answer as it is; every answer that the model gave when it was asked again, each
-as a row of its own (the empirical soft target); and either of these without the rows that the rest contradicts
-(confident learning, Northcutt et al. 2021, by cleanlab). A quick head on features that are there anyway says which
-predicts held-out answers best. Errors that a model makes by rule are not noise: they can be learnt, and pruning then
-only loses rows.
+Three ways to take a training row: its answer as it is; the shares of all answers that were given to it, or how probable
+the model finds each label (a soft target, Hinton, Vinyals & Dean 2015); and either of these without the rows that the
+rest contradicts (confident learning, Northcutt et al. 2021, by cleanlab). A quick head on features that are there
+anyway says which predicts held-out answers best. Errors that a model makes by rule are not noise: they can be learnt,
+and pruning then only loses rows.
 """
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
-# scikit-learn and cleanlab ship no types.
+# scikit-learn ships no types.
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.calibration import fit_temperature, log_softmax
-from shoal.training.heads import MOST_CELLS, linear
+from shoal.data import Row
+from shoal.training.heads import MOST_CELLS, SoftTargets, losses, regression
 
 if TYPE_CHECKING:
     from shoal.training.label_errors import Doubts
     from shoal.training.ladder import Climb
 
 Indices = NDArray[np.integer]
+Floats = NDArray[np.floating]
 
 _C = 10.0
 _ITERATIONS = 60
+_MOST_SHARED = 4  # labels that share a row; the others, and ...
+_LEAST_SHARE = 0.02  # ... smaller shares are left out: each label is one more row to learn from
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,14 @@ class Taken:
     """Which training rows are learnt from, and as what.
 
     Attributes:
-        rows: indices [m]; a row may come more than once, or not at all.
-        targets: label numbers [m].
-        treatment: "plain", "votes", "pruned", or "votes, pruned".
+        rows: indices [m]; a row may be left out.
+        shares: of the labels in each of them [m, L]; None: the answer alone is learnt.
+        treatment: "plain", "soft", "pruned", or "soft, pruned".
         tried: each treatment with its number of rows and its log-loss on dev.
     """
 
     rows: Indices
-    targets: Indices
+    shares: Floats | None
     treatment: str
     tried: list[dict[str, Any]]
 
@@ -52,10 +56,37 @@ class Taken:
         return self.treatment, self.tried
 
 
+def shares(rows: Sequence[Row], labels: Sequence[str]) -> Floats | None:
+    """Tell which share each label has in each row [n, L]: its probability, or else its share of the votes.
+
+    Returns:
+        None where every row has one answer alone.
+    """
+    if not any(row.votes or row.probabilities for row in rows):
+        return None
+    number = {label: index for index, label in enumerate(labels)}
+    made = np.zeros((len(rows), len(labels)), np.float32)
+    for at, row in enumerate(rows):
+        said: Mapping[str, float] = dict(row.probabilities) or Counter(row.votes) or {row.label: 1.0}
+        made[at, [number[label] for label in said]] = list(said.values())
+    made /= made.sum(axis=1, keepdims=True)
+    return sparse(made)
+
+
+def sparse(shares: Floats) -> Floats:
+    """Leave out small shares [n, L]; what is left has the weight of the whole row."""
+    total, largest = shares.sum(axis=1), shares.max(axis=1)
+    kept = shares >= np.minimum(_LEAST_SHARE * total, largest)[:, None]
+    if shares.shape[1] > _MOST_SHARED:
+        np.put_along_axis(kept, np.argpartition(-shares, _MOST_SHARED, axis=1)[:, _MOST_SHARED:], False, axis=1)
+    made = np.where(kept, shares, np.float32(0.0))
+    return made * (total / made.sum(axis=1))[:, None]
+
+
 def take(
     features: Any,
     targets: Indices,
-    votes: Sequence[Sequence[int]],
+    shared: Floats | None,
     doubtful: NDArray[np.bool_],
     dev: Any,
     dev_targets: Indices,
@@ -66,66 +97,57 @@ def take(
     Args:
         features: of the training rows [n, d], a dense or sparse matrix.
         targets: their label numbers [n].
-        votes: label numbers of further answers to each [n].
+        shared: shares of the labels in each [n, L] (`shares`), or None.
         doubtful: rows that the others contradict [n]; of a label that has no others, none is left out.
         dev: features of the dev rows [k, d].
         dev_targets: their label numbers [k].
         labels: how many labels there are.
     """
-    alone = np.arange(len(targets)), targets
-    ways = {"plain": alone}
-    if any(votes):
-        again = np.repeat(np.arange(len(targets)), [len(each) for each in votes])
-        told = np.array([vote for each in votes for vote in each], dtype=np.intp)
-        ways["votes"] = np.concatenate([alone[0], again]), np.concatenate([targets, told])
+    every = np.arange(len(targets))
+    ways: dict[str, tuple[Indices, Floats | None]] = {"plain": (every, None)}
+    if shared is not None:
+        ways["soft"] = every, shared
     sound = np.bincount(targets[~doubtful], minlength=labels)
     left_out = doubtful & (sound[targets] > 0)
     if left_out.any():
-        for name, (rows, wanted) in list(ways.items()):
-            kept = ~left_out[rows]
-            ways["pruned" if name == "plain" else f"{name}, pruned"] = rows[kept], wanted[kept]
-    tried: list[dict[str, Any]] = [
-        {"treatment": name, "rows": len(rows), "dev_log_loss": _loss(features[rows], wanted, dev, dev_targets, labels)}
-        for name, (rows, wanted) in ways.items()
-    ]
+        kept = every[~left_out]
+        ways["pruned"] = kept, None
+        if shared is not None:
+            ways["soft, pruned"] = kept, shared[kept]
+    tried: list[dict[str, Any]] = []
+    for name, (rows, soft) in ways.items():
+        loss = _loss(features[rows], targets[rows] if soft is None else soft, dev, dev_targets, labels)
+        tried.append({"treatment": name, "rows": len(rows), "dev_log_loss": loss})
     best = min(tried, key=lambda one: one["dev_log_loss"])["treatment"]
     return Taken(*ways[best], best, tried)
 
 
-def apply(climb: "Climb", votes: Sequence[Sequence[int]], names: Sequence[str], seed: int) -> "tuple[Taken, Doubts]":
+def apply(climb: "Climb", rows: Sequence[Row], labels: Sequence[str], names: Sequence[str]) -> "tuple[Taken, Doubts]":
     """Have the rungs of these names learn from the rows as dev likes them best.
 
     Args:
         climb: before its first rung.
-        votes: label numbers of further answers to each training text.
+        rows: the training rows.
+        labels: the labels in their order.
         names: the rungs that will be trained; an encoder among them gives the features.
-        seed: of the folds.
     """
     from shoal.training import label_errors, tfidf
 
     if len(climb.texts) * climb.labels > MOST_CELLS:
-        return Taken(np.arange(len(climb.texts)), climb.targets, "plain", []), label_errors.none(len(climb.texts))
+        return Taken(np.arange(len(climb.texts)), None, "plain", []), label_errors.none(len(climb.texts))
     if {"encoder", "finetune"} & set(names):
         embedded = climb.features()
-        features, dev = embedded.train, (embedded.small or embedded.exact).embed(climb.judging.texts)
+        features, dev = embedded.train, embedded.scorer.embed(climb.judging.texts)
     else:
         features, transform = tfidf.features(climb.texts, climb.labels)
         dev = transform(climb.judging.texts)
-    doubts = label_errors.find(features, climb.targets, climb.labels, seed=seed)
-    taken = take(features, climb.targets, votes, doubts.mask, dev, climb.judging.targets, climb.labels)
-    climb.take(taken.rows, taken.targets)
+    doubts = label_errors.find(features, climb.targets, climb.labels, seed=climb.seed)
+    told = climb.targets, shares(rows, labels)
+    taken = take(features, *told, doubts.mask, dev, climb.judging.targets, climb.labels)
+    climb.take(taken.rows, taken.shares)
     return taken, doubts
 
 
-def _loss(rows: Any, wanted: Indices, dev: Any, dev_targets: Indices, labels: int) -> float:
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        head = linear(LogisticRegression(C=_C, max_iter=_ITERATIONS).fit(rows, wanted), labels)
-    logits = dev @ head.weight + head.bias
-    chances = log_softmax(logits, fit_temperature(logits, dev_targets))
-    return -float(chances[np.arange(len(dev_targets)), dev_targets].mean())
+def _loss(rows: Any, wanted: SoftTargets, dev: Any, dev_targets: Indices, labels: int) -> float:
+    head = regression(rows, wanted, labels, strength=_C, iterations=_ITERATIONS)
+    return float(losses(dev @ head.weight + head.bias, dev_targets).mean())

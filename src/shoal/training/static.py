@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from shoal.models.folded import FoldedScorer
 from shoal.models.static import StaticScorer, WordIds
-from shoal.training.heads import Plan, fitted
+from shoal.training.heads import Plan, SoftTargets, fitted
 from shoal.training.heads import losses as losses_of
 from shoal.training.progress import Progress, silent
 
@@ -123,7 +123,7 @@ class Vectors:
 
 def fit(
     texts: Sequence[str],
-    targets: NDArray[np.integer],
+    targets: SoftTargets,
     labels: int,
     *,
     vectors: Vectors,
@@ -139,7 +139,7 @@ def fit(
 
     Args:
         texts: training texts [n].
-        targets: their label numbers in 0..labels-1.
+        targets: their label numbers in 0..labels-1, or shares of the labels [n, L].
         labels: how many labels there are, L.
         vectors: to start from.
         dev_texts: texts that only choose.
@@ -156,7 +156,7 @@ def fit(
     return Fitted(scorer, True, complete) if losses[0] <= losses[1] else Fitted(plain, False, complete)
 
 
-def untuned(texts: Sequence[str], targets: NDArray[np.integer], labels: int, vectors: Vectors) -> StaticScorer:
+def untuned(texts: Sequence[str], targets: SoftTargets, labels: int, vectors: Vectors) -> StaticScorer:
     """Put a logistic regression on the distilled vectors."""
     headless = StaticScorer(vectors.tokenizer_json, vectors.table, (), vectors.words)
     head = fitted(headless.embed(texts), targets, None, labels, Plan())
@@ -165,7 +165,7 @@ def untuned(texts: Sequence[str], targets: NDArray[np.integer], labels: int, vec
 
 def tune(
     texts: Sequence[str],
-    targets: NDArray[np.integer],
+    targets: SoftTargets,
     labels: int,
     *,
     vectors: Vectors,
@@ -189,7 +189,7 @@ def tune(
     position = np.zeros(len(vectors.table), np.int64)
     position[seen] = np.arange(len(seen))
     bags = _Bags.of([position[row].tolist() for row in rows])
-    wanted = torch.from_numpy(np.asarray(targets, dtype=np.int64))
+    wanted = torch.from_numpy(targets.astype(np.int64 if targets.ndim == 1 else np.float32))
     epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, _ROWS_SEEN // max(len(texts), 1)))
     steps, step, share = epochs * math.ceil(len(texts) / _BATCH), 0, 0.0
     with torch.random.fork_rng(devices=[]):

@@ -3,19 +3,15 @@
 # pyright: reportUnknownArgumentType=false
 # scikit-learn ships no types.
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import hstack
-from sklearn.exceptions import ConvergenceWarning
+from scipy.sparse import hstack, issparse, vstack
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 
 from shoal.models.tfidf import CHARACTER_LENGTHS, WORD_LENGTHS, WORD_PATTERN, TfidfScorer
-from shoal.training.heads import linear
+from shoal.training.heads import SoftTargets, regression
 from shoal.training.progress import Progress, silent
 
 _MOST_FEATURES = 100_000  # of each part, the most frequent ...
@@ -31,19 +27,19 @@ class NoWords(Exception):
 
 def fit(
     texts: Sequence[str],
-    targets: NDArray[np.integer],
+    targets: SoftTargets,
     labels: int,
     *,
     progress: Progress = silent,
 ) -> TfidfScorer:
-    """Train on texts [n] with targets [n] in 0..labels-1.
+    """Train on texts [n] with targets [n] in 0..labels-1, or with shares of the labels [n, L].
 
     Nothing is drawn at random: equal input gives equal logits on one machine. Settings were chosen once, on dev slices
     of several data sets (docs/experiments.md), so no dev rows are looked at here.
 
     Args:
         texts: training texts.
-        targets: their label numbers.
+        targets: their label numbers, or shares of the labels.
         labels: how many labels there are, L.
         progress: called as progress(stage, done, total).
 
@@ -51,18 +47,10 @@ def fit(
         NoWords: no word occurs in the texts, or none often enough.
     """
     progress("tfidf", 0, 3)
-    parts = vectorizers(len(texts), labels)
-    try:
-        matrix = joined([part.fit_transform(texts) for part in parts])
-    except ValueError as error:  # scikit-learn's "empty vocabulary"
-        raise NoWords from error
+    parts, matrix = _vectorized(texts, labels)
     progress("tfidf", 1, 3)
-    model = LogisticRegression(C=_C, max_iter=_ITERATIONS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(matrix, targets)
+    weight, bias = regression(matrix, targets, labels, strength=_C, iterations=_ITERATIONS)
     progress("tfidf", 2, 3)
-    weight, bias = linear(model, labels)
     scorer = TfidfScorer(
         *[part.get_feature_names_out().tolist() for part in parts],
         idf=np.concatenate([part.idf_ for part in parts]),
@@ -88,13 +76,28 @@ def vectorizers(rows: int, labels: int) -> tuple[Any, Any]:
 
 
 def features(texts: Sequence[str], labels: int) -> tuple[Any, Callable[[Sequence[str]], Any]]:
-    """Compute features [n, d] of texts, for a quick head, and give the function that computes those of others."""
+    """Compute features [n, d] of texts, for a quick head, and give the function that computes those of others.
+
+    Raises:
+        NoWords: no word occurs in the texts, or none often enough.
+    """
+    parts, matrix = _vectorized(texts, labels)
+    return matrix, lambda others: joined([part.transform(others) for part in parts])
+
+
+def _vectorized(texts: Sequence[str], labels: int) -> tuple[tuple[Any, Any], Any]:
     parts = vectorizers(len(texts), labels)
-    return joined([part.fit_transform(texts) for part in parts]), lambda others: joined(
-        [part.transform(others) for part in parts]
-    )
+    try:
+        return parts, joined([part.fit_transform(texts) for part in parts])
+    except ValueError as error:  # scikit-learn's "empty vocabulary"
+        raise NoWords from error
 
 
 def joined(parts: Sequence[Any]) -> Any:
     """Both parts of the features side by side, sparse."""
     return hstack(parts, format="csr")
+
+
+def stacked(parts: Sequence[Any]) -> Any:
+    """Put rows of features under each other, sparse or dense."""
+    return vstack(parts, format="csr") if issparse(parts[0]) else np.concatenate(parts)

@@ -42,6 +42,7 @@ def train(
     never: Sequence[str] = ...,
     out_of_scope: str | None = ...,
     descriptions: Mapping[str, str] | None = ...,
+    unlabelled: str | Path | Sequence[str] = ...,
     terms: Terms | None = ...,
     suites: Sequence[Suite] = ...,
 ) -> "Specialist": ...
