@@ -19,7 +19,7 @@ from shoal.errors import ShoalError
 from shoal.gateway.telemetry import Telemetry
 from shoal.ledger import Ledger
 from shoal.serving import Engine
-from shoal.tasks import Outcome, Reason, Usage
+from shoal.tasks import Classification, Outcome, Reason, Usage
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -61,7 +61,8 @@ def test_every_reason_is_explained() -> None:
 
 def exposed(tmp_path: Path) -> dict[str, tuple[str, set[str]]]:
     """Names at /metrics, each with its kind and labels."""
-    specialist: Any = SimpleNamespace(predict=lambda texts: [], brief=True)
+    task = Classification(labels=("bill", "refund"))
+    specialist: Any = SimpleNamespace(task=task, predict=lambda texts: [], brief=True)
     engine = Engine()
     engine.add_specialist("intent", "v1", specialist)
     with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:

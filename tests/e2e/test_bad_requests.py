@@ -23,7 +23,7 @@ REFUSED = {
     "a list": (PREDICT, b"[1]", 422, "wrong shape"),
     "no inputs": (PREDICT, b"{}", 422, "inputs"),
     "unknown field": (PREDICT, b'{"inputs": "a", "escalte": true}', 422, "did you mean 'escalate'?"),
-    "wrong type": (PREDICT, b'{"inputs": [1]}', 422, "Expected `str`, got `int`"),
+    "wrong type": (PREDICT, b'{"inputs": [1]}', 422, "Expected `str | object`, got `int`"),
     "empty list": (PREDICT, b'{"inputs": []}', 422, "inputs is an empty list"),
     "100,000 inputs": (
         PREDICT,

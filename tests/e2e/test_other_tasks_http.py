@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.conftest import Project, Upstream, llm, serving
 
 import shoal
+from shoal.tasks import Budget
 
 pytestmark = pytest.mark.slow
 
@@ -173,6 +174,47 @@ def test_records(gateway: Any, project: Project) -> None:
     less = {"properties": {"product": {"enum": PRODUCTS}}}
     with pytest.raises(openai.UnprocessableEntityError, match="lacks the field 'resolved'"):
         chat(**asked, response_format={"type": "json_schema", "json_schema": {"name": "call", "schema": less}})
+
+
+def test_a_summary_about_a_query_and_of_another_length(gateway: Any, project: Project, upstream: Upstream) -> None:
+    text = json.loads(CALLS.read_text(encoding="utf-8").splitlines()[0])["dialogue"]
+    note = shoal.load(project.registry.path(project.registry.resolve("note")))
+    turns = [turn for turn in text.splitlines() if turn.strip()]
+    queries = [turns[2], turns[-3]]
+    inputs = [text, *({"text": text, "query": query} for query in queries)]
+    response = gateway.predict("note", inputs, budget={"sentences": 1}, escalate=False)
+    found = [[one["text"] for one in answer["guess"]["quotes"]] for answer in response.json["predictions"]]
+    expected = note.predict([text] * 3, [None, *queries], Budget(sentences=1))  # type: ignore[call-arg]
+    assert found == [[one.text for one in each.quotes] for each in expected]  # type: ignore[attr-defined]
+    (answer,) = gateway.predict("note", inputs[2], budget={"words": 12}).json["predictions"]
+    assert sum(len(one["text"].split()) for one in answer["guess"]["quotes"]) <= 12
+    asked = json.loads(upstream.asked()[-1])["messages"]
+    assert "At most 12 words" in asked[0]["content"]
+    assert asked[1]["content"].startswith(f"Query: {queries[1]}\n\nText: ")
+    refused = gateway.predict("clauses", inputs)
+    assert (refused.status, refused.error["param"]) == (422, "inputs[1].query")
+
+
+def test_queries_on_the_command_line(project: Project) -> None:
+    rows = [json.loads(line) for line in CALLS.read_text(encoding="utf-8").splitlines()[:2]]
+    asked = [{"dialogue": row["dialogue"], "topic": row["dialogue"].splitlines()[-2]} for row in rows]
+    (project.folder / "asked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked), encoding="utf-8")
+    read = ("predict", "note", "--input", "asked.jsonl", "--column", "dialogue", "--sentences", "1")
+    done = project.shoal(*read, "--query-column", "topic")
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["query"] for answer in answers] == [row["topic"] for row in asked]
+    assert all(len(answer["quotes"]) == 1 for answer in answers)
+    alone = project.shoal("predict", "note", asked[1]["dialogue"], "--query", asked[1]["topic"], "--sentences", "1")
+    assert json.loads(alone.stdout)["quotes"] == answers[1]["quotes"]
+    both = project.shoal(*read, "--words", "9")
+    assert both.returncode == 2 and "give --sentences or --words, not both" in both.stderr
+    # What the table in shoal.toml calls the queries needs no naming.
+    toml = (project.folder / "shoal.toml").read_text(encoding="utf-8")
+    named = toml.replace('label = "note"', 'label = "note"\nquery = "topic"')
+    (project.folder / "named.toml").write_text(named, encoding="utf-8")
+    known = project.shoal(*read, "--project", "named.toml")
+    assert known.stdout == done.stdout, known.stderr
 
 
 def test_a_second_version_is_held_against_the_first(project: Project) -> None:

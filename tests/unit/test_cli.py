@@ -326,6 +326,12 @@ def test_predict_answers_in_order_from_everywhere(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl", "rows.csv"]
 
 
+@pytest.mark.parametrize("option", [("--query", "who?"), ("--query-column", "q"), ("--sentences", 2), ("--words", 9)])
+def test_options_of_a_summary_are_refused_for_another_task(shoal: Shoal, option: tuple[str, object]) -> None:
+    said = refused(shoal("predict", GOLDEN, "when do you open", *option))
+    assert said == f"{option[0]} is for the task 'summarization'; {GOLDEN} has the task 'classification'.\n"
+
+
 def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "many.txt").write_text("hello\n" * 20_000)
     command = f'"{Path(sys.executable).parent / "shoal"}" predict "{GOLDEN}" < many.txt | head -1'

@@ -16,6 +16,7 @@ from shoal.ledger import Inference, Ledger
 from shoal.llm import Breaker, Upstream
 from shoal.serving import Engine
 
+GOLDEN = Path(__file__).parents[1] / "data" / "artifact_v1"
 ANSWER = b'{"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 2}}'
 
 
@@ -92,6 +93,25 @@ async def test_paths_are_shown_as_a_person_would_write_them() -> None:
     assert ":path" not in missing
     await ask(desk, "GET", "/v1/models/shoal/intent")
     assert counted(desk, "shoal_requests_total")["/v1/models/{model}", "404"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"inputs":["a",{"text":"b","query":"who?"}]}', "inputs[1].query"),
+        (b'{"inputs":"a","budget":{"words":9}}', "budget"),
+    ],
+)
+async def test_queries_and_budgets_are_of_a_summary_alone(body: bytes, field: str) -> None:
+    desk = Desk(Engine())
+    desk.engine.add_folder(GOLDEN)
+    answered = await ask(desk, "POST", "/v1/specialists/artifact_v1/predict", body)
+    error = json.loads(answered.body)["error"]
+    assert (answered.status, error["param"]) == (422, field)
+    expected = f"{field} is for the task 'summarization'; artifact_v1 has the task 'classification'. Leave it out."
+    assert error["message"] == expected
+    plain = await ask(desk, "POST", "/v1/specialists/artifact_v1/predict", b'{"inputs":{"text":"when do you open"}}')
+    assert json.loads(plain.body)["predictions"][0]["top"][0]["label"] == "hours"
 
 
 async def test_rows_that_cannot_be_stored_are_seen_in_metrics_and_health(tmp_path: Path) -> None:

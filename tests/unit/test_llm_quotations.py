@@ -70,3 +70,13 @@ def test_asked_once_more_then_given_up() -> None:
     asked = endpoint("Zoë confirmed.")
     assert asyncio.run(summary(asked, TEXT, told, budget=Budget(words=9))).label == "Zoë confirmed."
     assert "At most 9 words" in asked.asked[0][0]["content"]
+
+
+def test_a_summary_is_asked_for_with_its_query() -> None:
+    asked = endpoint("Zoë confirmed.", "Zoë confirmed.")
+    asyncio.run(summary(asked, TEXT, Labelling(()), budget=Budget(words=9), query=" Is the number right? "))
+    asyncio.run(summary(asked, TEXT, Labelling(()), budget=Budget(words=9), query=" "))
+    (system, user), (plain_system, plain_user) = asked.asked
+    assert user["content"] == f"Query: Is the number right?\n\nText: {TEXT}"
+    assert "about the query that stands before the text" in system["content"]
+    assert plain_user["content"] == TEXT and "query" not in plain_system["content"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from shoal.errors import RequestError
 from shoal.gateway.usage import UsageTap
 from shoal.gateway.wire import Delta, encode, parse_chat, parse_model, parse_predict
-from shoal.tasks import Usage
+from shoal.tasks import Budget, Usage
 
 CHAT = {"model": "shoal/intent", "messages": [{"role": "user", "content": "where is my refund?"}]}
 
@@ -18,8 +18,17 @@ def chat(**changes: object) -> bytes:
 
 
 def test_one_text_or_many() -> None:
-    assert parse_predict(b'{"inputs":"a"}', max_inputs=2) == (["a"], True)
-    assert parse_predict(b'{"inputs":["a","b"],"escalate":false}', max_inputs=2) == (["a", "b"], False)
+    assert parse_predict(b'{"inputs":"a"}', max_inputs=2) == (["a"], [None], None, True)
+    body = b'{"inputs":["a","b"],"escalate":false}'
+    assert parse_predict(body, max_inputs=2) == (["a", "b"], [None, None], None, False)
+
+
+def test_a_text_may_have_a_query_and_a_request_a_budget() -> None:
+    body = b'{"inputs":{"text":"a","query":"why?"},"budget":{"words":40}}'
+    assert parse_predict(body, max_inputs=2) == (["a"], ["why?"], Budget(words=40), True)
+    body = b'{"inputs":["a",{"text":"b","query":"who?"},{"text":"c"}],"budget":{"sentences":1}}'
+    read = parse_predict(body, max_inputs=3)
+    assert read == (["a", "b", "c"], [None, "who?", None], Budget(sentences=1), True)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +41,24 @@ def test_one_text_or_many() -> None:
         (b'{"inputs":"\\ud800"}', 400, None, "is not JSON"),
         (b"[]", 422, None, "Expected `object`, got `array`"),
         (b"{}", 422, None, "missing required field `inputs`"),
-        (b'{"inputs":["a",3]}', 422, "inputs[1]", "Expected `str`, got `int`"),
+        (b'{"inputs":["a",3]}', 422, "inputs[1]", "Expected `str | object`, got `int`"),
+        (b'{"inputs":[{"text":3}]}', 422, "inputs[0].text", "Expected `str`, got `int`"),
+        (b'{"inputs":{"query":"a"}}', 422, "inputs", "missing required field `text`"),
+        (
+            b'{"inputs":["a",{"text":"a","qury":"b"}]}',
+            422,
+            "inputs[1].qury",
+            "unknown field 'qury' in inputs[1]; did you mean 'query'? allowed: text, query",
+        ),
+        (
+            b'{"inputs":"a","budget":{"sentence":2}}',
+            422,
+            "budget.sentence",
+            "unknown field 'sentence' in budget; did you mean 'sentences'? allowed: sentences, words, tokens",
+        ),
+        (b'{"inputs":"a","budget":{"words":0}}', 422, "budget.words", "Expected `int` >= 1"),
+        (b'{"inputs":"a","budget":{}}', 422, "budget", "budget gives no length; give it in sentences, in words or"),
+        (b'{"inputs":"a","budget":{"words":9,"tokens":9}}', 422, "budget", "budget gives words, tokens; give it in"),
         (b'{"inputs":[]}', 422, "inputs", "inputs is an empty list; send at least one text"),
         (
             b'{"inputs":["a","b","c"]}',
@@ -40,8 +66,13 @@ def test_one_text_or_many() -> None:
             "inputs",
             "inputs has 3 texts; the limit is 2 a request ([serve] max_inputs)",
         ),
-        (b'{"input":"a"}', 422, "input", "unknown field 'input'; did you mean 'inputs'? allowed: inputs, escalate"),
-        (b'{"inputs":"a","zzz":1}', 422, "zzz", "unknown field 'zzz'; allowed: inputs, escalate"),
+        (
+            b'{"input":"a"}',
+            422,
+            "input",
+            "unknown field 'input'; did you mean 'inputs'? allowed: inputs, budget, escalate",
+        ),
+        (b'{"inputs":"a","zzz":1}', 422, "zzz", "unknown field 'zzz'; allowed: inputs, budget, escalate"),
     ],
 )
 def test_what_is_wrong_with_a_predict_request_is_said(body: bytes, status: int, param: str | None, said: str) -> None:

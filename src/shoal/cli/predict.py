@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 
@@ -13,8 +13,19 @@ from shoal.errors import EnvironmentProblem, InputError
 
 if TYPE_CHECKING:
     from shoal.models import Model
+    from shoal.models.summarizer import Summarizer
+    from shoal.tasks import Budget, Prediction
 
 _CHUNK = 8192
+_QUERY = "Of a summary: what it is to be about; blank is everything."
+_QUERY_COLUMN = "Column of --input with queries; the project's if not given."
+
+
+class _Row(NamedTuple):
+    """A text, and what its summary is to be about."""
+
+    text: str
+    query: str | None = None
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +40,10 @@ def register(app: typer.Typer) -> None:
         ] = None,
         output: Annotated[Path | None, typer.Option(help="JSON Lines to write; standard output if not given.")] = None,
         column: Annotated[str, typer.Option(help="Name of the text column of --input.")] = "text",
+        query: Annotated[str | None, typer.Option(help=_QUERY)] = None,
+        query_column: Annotated[str | None, typer.Option(help=_QUERY_COLUMN)] = None,
+        sentences: Annotated[int | None, typer.Option(help="Of a summary: at most so many, or turns.", min=1)] = None,
+        words: Annotated[int | None, typer.Option(help="Of a summary: at most so many.", min=1)] = None,
         project: Annotated[Path, PROJECT] = Path("shoal.toml"),
     ) -> None:
         """Label texts: one JSON object a line, in the order of the texts.
@@ -37,30 +52,72 @@ def register(app: typer.Typer) -> None:
         """
         blas.one_thread()
         specialist = open_specialist(target, project)
-        rows = _rows(texts or [], input_file, column)
+        given = {"query": query, "query-column": query_column, "sentences": sentences, "words": words}
+        _check(specialist, target, given, from_file=input_file is not None)
+        if query_column is None and query is None and specialist.task.kind == "summarization":
+            query_column = _query_column(target, project)
+        rows = _rows(texts or [], input_file, column, query_column)
+        if query is not None:
+            rows = [_Row(row.text, _clean(query)) for row in rows]
+        lines = _answers(specialist, rows, _budget(sentences, words))
         if output is None:
-            for line in _answers(specialist, rows):
+            for line in lines:
                 sys.stdout.buffer.write(f"{line}\n".encode())  # JSON Lines are UTF-8, whatever the locale
             sys.stdout.buffer.flush()
             return
-        _write(output, _answers(specialist, rows))
+        _write(output, lines)
 
 
-def _rows(texts: list[str], input_file: Path | None, column: str) -> list[str]:
+def _check(specialist: "Model", target: str, given: dict[str, Any], *, from_file: bool) -> None:
+    """Refuse what is of a summary where there is none, and what is said twice."""
+    named = [name for name, value in given.items() if value is not None]
+    if named and specialist.task.kind != "summarization":
+        raise InputError(
+            f"--{named[0]} is for the task 'summarization'; {target} has the task {specialist.task.kind!r}."
+        )
+    for one, other in (("query", "query-column"), ("sentences", "words")):
+        if one in named and other in named:
+            raise InputError(f"give --{one} or --{other}, not both.")
+    if "query-column" in named and not from_file:
+        raise InputError("--query-column goes with --input FILE; for other texts give --query.")
+
+
+def _query_column(target: str, project: Path) -> str | None:
+    """Name the column of queries that the project's table of the specialist knows."""
+    if Path(target).is_dir():
+        return None
+    from shoal import config
+
+    table = config.load(project).specialists.get(target.partition("@")[0])
+    return table.query if table else None
+
+
+def _budget(sentences: int | None, words: int | None) -> "Budget | None":
+    from shoal.tasks import Budget
+
+    return None if sentences is None and words is None else Budget(sentences=sentences, words=words)
+
+
+def _clean(argument: str) -> str:
+    """Replace what is not of the locale's encoding: it comes as lone surrogates, which no JSON can carry."""
+    return argument.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def _rows(texts: list[str], input_file: Path | None, column: str, query_column: str | None) -> list[_Row]:
     if input_file is not None:
         if texts:
             raise InputError("give texts or --input, not both.")
         from shoal import data
 
-        return data.read(input_file, text=column, label=None).texts
+        read = data.read(input_file, text=column, label=None, query=query_column)
+        return [_Row(row.text, row.query) for row in read.rows]
     if texts:
-        # What is not of the locale's encoding comes as lone surrogates, which no JSON can carry.
-        return [text.encode(errors="surrogateescape").decode(errors="replace") for text in texts]
+        return [_Row(_clean(text)) for text in texts]
     if sys.stdin.isatty():
         raise InputError(
             'no texts: give some as arguments ("where is my refund?"), by --input FILE, or as lines of standard input.'
         )
-    return list(_lines(sys.stdin.buffer))
+    return [_Row(line) for line in _lines(sys.stdin.buffer)]
 
 
 def _lines(source: Iterable[bytes]) -> Iterator[str]:
@@ -75,13 +132,22 @@ def _lines(source: Iterable[bytes]) -> Iterator[str]:
             ) from error
 
 
-def _answers(specialist: "Model", texts: Sequence[str]) -> Iterator[str]:
+def _answers(specialist: "Model", rows: Sequence[_Row], budget: "Budget | None") -> Iterator[str]:
     import msgspec
 
-    for start in range(0, len(texts), _CHUNK):
-        chunk = texts[start : start + _CHUNK]
-        for text, prediction in zip(chunk, specialist.predict(chunk), strict=True):
-            yield msgspec.json.encode({"text": text, **msgspec.to_builtins(prediction)}).decode()
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
+        for row, prediction in zip(chunk, _predicted(specialist, chunk, budget), strict=True):
+            asked = {"text": row.text} if row.query is None else row._asdict()
+            yield msgspec.json.encode({**asked, **msgspec.to_builtins(prediction)}).decode()
+
+
+def _predicted(specialist: "Model", rows: Sequence[_Row], budget: "Budget | None") -> "Sequence[Prediction]":
+    texts = [row.text for row in rows]
+    if specialist.task.kind != "summarization":
+        return specialist.predict(texts)
+    summarizer = cast("Summarizer", specialist)
+    return summarizer.predict(texts, [row.query for row in rows], budget)
 
 
 def _write(output: Path, lines: Iterator[str]) -> None:

@@ -26,7 +26,7 @@ from shoal.llm import (
 )
 from shoal.meter import EnergyMeter, Price, baseline, cost
 from shoal.routing import Decision, Failure, LLMAnswer, Route
-from shoal.serving import Engine, Resident
+from shoal.serving import Engine, Item, Question, Resident, text_of
 from shoal.tasks import Classification, Extraction, Label, MultiLabel, Prediction, Tagging, Task, Usage
 
 _LIKELY = 3
@@ -107,19 +107,19 @@ class Desk:
         hint = f"; did you mean {near[0]!r}?" if near else "."
         return NotFoundError(f"no model is called {model!r}{hint} There are: {', '.join(known) or 'none'}")
 
-    async def ask_llm(self, name: str, resident: Resident, text: str, doubt: Prediction) -> LLMAnswer | Failure:
+    async def ask_llm(self, name: str, resident: Resident, item: Item, doubt: Prediction) -> LLMAnswer | Failure:
         """Ask a larger model for the specialist's answer; whatever goes wrong is a `Failure`.
 
         Args:
             name: the larger model's.
             resident: the specialist.
-            text: what is to be answered.
+            item: what is to be answered, or summarised as it says.
             doubt: what the specialist said.
         """
         started, spent = time.perf_counter(), Spent()
         try:
-            ask = _asked(resident.specialist.task)
-            labelled = await ask(self.llms[name].endpoint, text, self._labelling(resident, doubt), spent)
+            ask = _asked(resident.specialist.task, item)
+            labelled = await ask(self.llms[name].endpoint, text_of(item), self._labelling(resident, doubt), spent)
         except ShoalError as error:
             ms = (time.perf_counter() - started) * 1000.0
             return Failure(error.code, error.message, spent.usage, ms)
@@ -271,7 +271,7 @@ class Desk:
         return chat_messages("", labelling)[0]["content"]
 
 
-def _asked(task: Task) -> Callable[[Endpoint, str, Labelling, Spent], Awaitable[Labelled]]:
+def _asked(task: Task, item: Item) -> Callable[[Endpoint, str, Labelling, Spent], Awaitable[Labelled]]:
     """Return how a larger model is asked for answers to a task."""
     if isinstance(task, Classification):
         return classify
@@ -281,4 +281,5 @@ def _asked(task: Task) -> Callable[[Endpoint, str, Labelling, Spent], Awaitable[
         return spans
     if isinstance(task, Extraction):
         return functools.partial(record, task=task)
-    return functools.partial(summary, budget=task.budget)
+    told = item if isinstance(item, Question) else Question(item)
+    return functools.partial(summary, budget=told.budget or task.budget, query=told.query)

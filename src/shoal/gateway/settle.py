@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from shoal.errors import ShoalError
 from shoal.gateway.desk import Desk
 from shoal.routing import Decision, Failure, LLMAnswer, Route, cascade, run_async
-from shoal.serving import Resident
+from shoal.serving import Item, Resident, text_of
 from shoal.tasks import Prediction
 
 Answer = Prediction | ShoalError
 
 
 async def settle(
-    desk: Desk, resident: Resident, texts: Sequence[str], answers: Sequence[Answer], *, escalate: bool
+    desk: Desk, resident: Resident, items: Sequence[Item], answers: Sequence[Answer], *, escalate: bool
 ) -> tuple[list[Decision], float]:
     """Decide every text; all doubts go to the larger model at once, its endpoint bounds how many run together.
 
@@ -23,8 +23,8 @@ async def settle(
     """
     route = desk.plan(resident.name).route
     drives = [
-        _drive(desk, resident, route, text, answer, escalate=escalate)
-        for text, answer in zip(texts, answers, strict=True)
+        _drive(desk, resident, route, item, answer, escalate=escalate)
+        for item, answer in zip(items, answers, strict=True)
     ]
     if route.llm is None or not escalate or all(isinstance(one, Prediction) and one.accepted for one in answers):
         return [await drive for drive in drives], 0.0  # none of them waits for anything
@@ -33,13 +33,13 @@ async def settle(
 
 
 async def _drive(
-    desk: Desk, resident: Resident, route: Route, text: str, answer: Answer, *, escalate: bool
+    desk: Desk, resident: Resident, route: Route, item: Item, answer: Answer, *, escalate: bool
 ) -> Decision:
     async def ask_specialist(_name: str, _text: str) -> Prediction | Failure:
         return Failure.of(answer) if isinstance(answer, ShoalError) else answer
 
-    async def ask_llm(name: str, text: str) -> LLMAnswer | Failure:
+    async def ask_llm(name: str, _text: str) -> LLMAnswer | Failure:
         assert isinstance(answer, Prediction)  # the cascade asks for doubts alone
-        return await desk.ask_llm(name, resident, text, answer)
+        return await desk.ask_llm(name, resident, item, answer)
 
-    return await run_async(cascade(route, text, escalate=escalate), ask_specialist, ask_llm)
+    return await run_async(cascade(route, text_of(item), escalate=escalate), ask_specialist, ask_llm)

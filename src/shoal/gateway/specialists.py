@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from shoal.errors import OverloadedError
+from shoal.errors import OverloadedError, RequestError
 from shoal.gateway import wire
 from shoal.gateway.desk import Desk
 from shoal.gateway.exchange import CLIENT_GONE_STATUS, ClientGone, Exchange, Headers
 from shoal.gateway.response_format import written
 from shoal.gateway.settle import settle
 from shoal.routing import Decision, Failure
-from shoal.serving import Resident
-from shoal.tasks import Extraction, Label, Prediction, Record, Summary, Task, Timings, write_record
+from shoal.serving import Item, Question, Resident, text_of
+from shoal.tasks import Extraction, Label, Prediction, Record, Summarization, Summary, Task, Timings, write_record
 
 
 class Specialists:
@@ -25,9 +25,10 @@ class Specialists:
         """Answer one request."""
         desk = self._desk
         body = await exchange.json_body(desk.max_body_bytes)
-        texts, escalate = wire.parse_predict(body, max_inputs=desk.max_inputs)
+        asked = wire.parse_predict(body, max_inputs=desk.max_inputs)
         resident = desk.engine.get(exchange.path_params["name"])
-        decisions, timings = await self.answer(exchange, resident, texts, escalate=escalate)
+        items = _items(asked, resident)
+        decisions, timings = await self.answer(exchange, resident, items, escalate=asked.escalate)
         response = wire.PredictResponse(
             specialist=resident.name,
             version=resident.version,
@@ -36,10 +37,10 @@ class Specialists:
             usage=self._usage(decisions),
         )
         await exchange.reply(wire.encode(response), headers=headers_of(resident, decisions))
-        desk.record_texts(exchange, resident, texts, decisions)
+        desk.record_texts(exchange, resident, [text_of(item) for item in items], decisions)
 
     async def answer(
-        self, exchange: Exchange, resident: Resident, texts: list[str], *, escalate: bool, stream: bool = False
+        self, exchange: Exchange, resident: Resident, items: Sequence[Item], *, escalate: bool, stream: bool = False
     ) -> tuple[list[Decision], Timings]:
         """Ask the specialist and settle its doubts.
 
@@ -49,15 +50,15 @@ class Specialists:
         """
         try:
             with exchange.client_watched():
-                answered = await resident.batcher.predict(texts)
-                decisions, llm_ms = await settle(self._desk, resident, texts, answered.answers, escalate=escalate)
+                answered = await resident.batcher.predict(items)
+                decisions, llm_ms = await settle(self._desk, resident, items, answered.answers, escalate=escalate)
         except OverloadedError as error:
             failure = Failure.of(error)
-            self._record_unanswered(exchange, resident, texts, failure, status=error.http_status, stream=stream)
+            self._record_unanswered(exchange, resident, items, failure, status=error.http_status, stream=stream)
             raise
         except ClientGone:
             failure = Failure("client_gone", "the client left before it was answered")
-            self._record_unanswered(exchange, resident, texts, failure, status=CLIENT_GONE_STATUS, stream=stream)
+            self._record_unanswered(exchange, resident, items, failure, status=CLIENT_GONE_STATUS, stream=stream)
             raise
         return decisions, Timings(answered.queue_ms, answered.model_ms, llm_ms, exchange.elapsed_ms)
 
@@ -65,13 +66,14 @@ class Specialists:
         self,
         exchange: Exchange,
         resident: Resident,
-        texts: list[str],
+        items: Sequence[Item],
         failure: Failure,
         *,
         status: int,
         stream: bool,
     ) -> None:
-        decisions = [Decision("failed", None, failure.code, failure=failure)] * len(texts)
+        decisions = [Decision("failed", None, failure.code, failure=failure)] * len(items)
+        texts = [text_of(item) for item in items]
         self._desk.record_texts(exchange, resident, texts, decisions, status=status, stream=stream)
 
     def _usage(self, decisions: Sequence[Decision]) -> wire.PredictUsage:
@@ -84,6 +86,26 @@ class Specialists:
             usage.llm_output_tokens += decision.llm_usage.output_tokens
             usage.cost_usd += self._desk.cost_of(decision)
         return usage
+
+
+def _items(asked: wire.Predict, resident: Resident) -> list[Item]:
+    """Put query and budget to the texts.
+
+    Raises:
+        RequestError: there is one, and the specialist does not summarise (422).
+    """
+    task = resident.specialist.task
+    if not isinstance(task, Summarization):
+        place = next((at for at, query in enumerate(asked.queries) if query is not None), None)
+        field = "budget" if asked.budget is not None else None if place is None else f"inputs[{place}].query"
+        if field is not None:
+            raise RequestError(
+                f"{field} is for the task 'summarization'; {resident.name} has the task {task.kind!r}. Leave it out.",
+                status=422,
+                param=field,
+            )
+        return list(asked.texts)
+    return [Question(text, query, asked.budget) for text, query in zip(asked.texts, asked.queries, strict=True)]
 
 
 def headers_of(resident: Resident, decisions: Sequence[Decision]) -> Headers:

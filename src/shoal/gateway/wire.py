@@ -5,22 +5,49 @@ Decoders and encoder are compiled once. Well-formed JSON of the wrong shape is s
 
 import difflib
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from shoal.errors import RequestError
-from shoal.tasks import Outcome, Score, Timings
+from shoal.tasks import Budget, Outcome, Score, Timings
 
 MODEL_PREFIX = "shoal/"
 
 _T = TypeVar("_T")
 
 
+class Input(msgspec.Struct, forbid_unknown_fields=True):
+    """A text with what its summary is to be about."""
+
+    text: str
+    query: Annotated[
+        str | None, msgspec.Meta(description="Of a summarization: what the summary is to be about; everything if null.")
+    ] = None
+
+
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Length(msgspec.Struct, forbid_unknown_fields=True):
+    """How long a summary may be, in one of three ways."""
+
+    sentences: Annotated[AtLeastOne | None, msgspec.Meta(description="Or turns, where these are quoted.")] = None
+    words: AtLeastOne | None = None
+    tokens: AtLeastOne | None = None
+
+
 class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Texts for a specialist."""
 
-    inputs: Annotated[str | list[str], msgspec.Meta(description="One text, or a list of texts.")]
+    inputs: Annotated[
+        str | Input | list[str | Input],
+        msgspec.Meta(description="One text, or a list of texts; for summaries each may be an object with a query."),
+    ]
+    budget: Annotated[
+        Length | None,
+        msgspec.Meta(description="Of a summarization: another length than the specialist's; no summary is kept then."),
+    ] = None
     escalate: Annotated[
         bool, msgspec.Meta(description="Whether doubtful texts may go to the larger model that the project names.")
     ] = True
@@ -259,7 +286,7 @@ _ENCODER = msgspec.json.Encoder()
 _PREDICT = msgspec.json.Decoder(PredictRequest)
 _CHAT = msgspec.json.Decoder(ChatRequest)
 _ANY_MODEL = msgspec.json.Decoder(AnyModelRequest)
-_UNKNOWN_FIELD = re.compile(r"unknown field `(.*)`")
+_UNKNOWN_FIELD = re.compile(r"unknown field `(.*?)`(?: - at `|$)", re.DOTALL)
 
 encode = _ENCODER.encode
 
@@ -279,35 +306,72 @@ def _decode(decoder: msgspec.json.Decoder[_T], body: bytes, fields: tuple[str, .
 
 
 def _wrong_shape(message: str, fields: tuple[str, ...]) -> RequestError:
+    place = message.rpartition("`$.")[2].rstrip("`") if "`$." in message else None
     unknown = _UNKNOWN_FIELD.search(message)
     if unknown is None:
-        place = message.rpartition("`$.")[2].rstrip("`") if "`$." in message else None
         return RequestError(f"the body has the wrong shape: {message}", status=422, param=place)
+    if place is not None:
+        fields = (Length if place == "budget" else Input).__struct_fields__
     near = difflib.get_close_matches(unknown[1], fields, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return RequestError(
-        f"unknown field {unknown[1]!r}; {hint}allowed: {', '.join(fields)}", status=422, param=unknown[1]
+        f"unknown field {unknown[1]!r}{f' in {place}' if place else ''}; {hint}allowed: {', '.join(fields)}",
+        status=422,
+        param=f"{place}.{unknown[1]}" if place else unknown[1],
     )
 
 
-def parse_predict(body: bytes, *, max_inputs: int) -> tuple[list[str], bool]:
-    """Read the texts, and whether doubts may be escalated.
+class Predict(NamedTuple):
+    """What is asked of a specialist.
+
+    Attributes:
+        texts: of the request.
+        queries: of each text [n].
+        budget: of the summaries; None: the specialist's.
+        escalate: whether doubts may be escalated.
+    """
+
+    texts: list[str]
+    queries: list[str | None]
+    budget: Budget | None
+    escalate: bool
+
+
+def parse_predict(body: bytes, *, max_inputs: int) -> Predict:
+    """Read the texts, and what is asked about them.
 
     Raises:
         RequestError: not JSON (400); unknown fields, wrong types, no input or more than `max_inputs` (422).
     """
     request = _decode(_PREDICT, body, PredictRequest.__struct_fields__)
-    texts = [request.inputs] if isinstance(request.inputs, str) else request.inputs
-    if not texts:
+    inputs = request.inputs if isinstance(request.inputs, list) else [request.inputs]
+    if not inputs:
         raise RequestError("inputs is an empty list; send at least one text", status=422, param="inputs")
-    if len(texts) > max_inputs:
+    if len(inputs) > max_inputs:
         raise RequestError(
-            f"inputs has {len(texts):,} texts; the limit is {max_inputs:,} a request ([serve] max_inputs). "
+            f"inputs has {len(inputs):,} texts; the limit is {max_inputs:,} a request ([serve] max_inputs). "
             "Send several requests.",
             status=422,
             param="inputs",
         )
-    return texts, request.escalate
+    read = [Input(each) if isinstance(each, str) else each for each in inputs]
+    return Predict(
+        [each.text for each in read], [each.query for each in read], _budget(request.budget), request.escalate
+    )
+
+
+def _budget(length: Length | None) -> Budget | None:
+    if length is None:
+        return None
+    given = {name: count for name, count in msgspec.structs.asdict(length).items() if count is not None}
+    if len(given) != 1:
+        raise RequestError(
+            f"budget gives {', '.join(given) or 'no length'}; give it in sentences, in words or in tokens: in one of "
+            "the three",
+            status=422,
+            param="budget",
+        )
+    return Budget.model_validate(given)
 
 
 def parse_model(body: bytes) -> AnyModelRequest:

@@ -62,7 +62,13 @@ async def spans(endpoint: Endpoint, text: str, labelling: Labelling, spent: Spen
 
 
 async def summary(
-    endpoint: Endpoint, text: str, labelling: Labelling, spent: Spent | None = None, *, budget: Budget
+    endpoint: Endpoint,
+    text: str,
+    labelling: Labelling,
+    spent: Spent | None = None,
+    *,
+    budget: Budget,
+    query: str | None = None,
 ) -> Labelled:
     """Have a text summarised; asked once more when a number or a name of the summary is not in the text.
 
@@ -72,6 +78,7 @@ async def summary(
         labelling: for its instructions.
         spent: is added to with every answer.
         budget: how long the summary may be; asked for, not enforced.
+        query: what it is to be about; None or blank: everything.
 
     Raises:
         LLMError: both answers held something that the text does not; or as in `Endpoint.chat`.
@@ -81,9 +88,13 @@ async def summary(
         f"{labelling.instructions or 'Summarise the text.'}\nAt most {length}. Only what the text says; numbers and "
         "names exactly as they stand there. Answer with the summary alone."
     )
+    told = text[:_TEXT_CHARS]
+    if query and query.strip():
+        system += " It is to be about the query that stands before the text, and about nothing else."
+        told = f"Query: {query.strip()}\n\nText: {told}"
     return await twice(
         endpoint,
-        [{"role": "system", "content": system}, {"role": "user", "content": text[:_TEXT_CHARS]}],
+        [{"role": "system", "content": system}, {"role": "user", "content": told}],
         lambda said: _held(read_summary(said, text), "no summary that keeps to the numbers and names of the text"),
         spent,
         None,

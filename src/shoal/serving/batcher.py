@@ -14,14 +14,15 @@ Everything accepted is answered exactly once: with its answers, with an error, o
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from shoal.errors import OverloadedError, ShoalError
 from shoal.tasks import Prediction
 
-Predict = Callable[[list[str]], Sequence[Prediction]]
+Text = TypeVar("Text", bound=Sized)  # a text, or a text with what is asked about it; as long as its characters
 
 _CHARACTERS_PER_TOKEN = 4  # of English text in WordPiece; only the order of magnitude matters for the bound
 _TOKENS_OF_FRAME = 2  # [CLS] and [SEP]
@@ -81,8 +82,8 @@ class Answered:
 
 
 @dataclass(slots=True)
-class _Request:
-    texts: Sequence[str]
+class _Request(Generic[Text]):
+    texts: Sequence[Text]
     future: asyncio.Future[Answered]
     accepted_at: float
     answers: list[Prediction | ShoalError | None]
@@ -93,8 +94,8 @@ class _Request:
 
 
 @dataclass(slots=True)
-class _Batch:
-    items: list[tuple[_Request, int]]
+class _Batch(Generic[Text]):
+    items: list[tuple[_Request[Text], int]]
     started_at: float = 0.0
     model_ms: float = 0.0
     dropped: int = 0
@@ -102,7 +103,7 @@ class _Batch:
     answers: list[Prediction | ShoalError | None] = field(default_factory=list[Prediction | ShoalError | None])
 
 
-class Batcher:
+class Batcher(Generic[Text]):
     """Groups the texts of concurrent requests for one synchronous `predict`, which runs in one thread of its own.
 
     A request of many texts takes at most a quarter of a batch while others wait, and goes to the end of the line after
@@ -118,7 +119,7 @@ class Batcher:
 
     def __init__(
         self,
-        predict: Predict,
+        predict: Callable[[list[Text]], Sequence[Prediction]],
         *,
         name: str,
         limits: Limits | None = None,
@@ -129,9 +130,9 @@ class Batcher:
         self._name = name
         self._limits = limits or Limits()
         self._executor = executor or ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"shoal-{name}")
-        self._waiting: deque[_Request] = deque()
+        self._waiting: deque[_Request[Text]] = deque()
         self._waiting_items = 0
-        self._running: list[_Batch] = []
+        self._running: list[_Batch[Text]] = []
         self._brief = brief
         self._turn_due = False
         self._closed = False
@@ -150,7 +151,7 @@ class Batcher:
         """How long the oldest batch has been with the worker; 0 when it is idle."""
         return time.perf_counter() - self._running[0].taken_at if self._running else 0.0
 
-    async def predict(self, texts: Sequence[str]) -> Answered:
+    async def predict(self, texts: Sequence[Text]) -> Answered:
         """Answer the texts of one request.
 
         Raises:
@@ -205,7 +206,7 @@ class Batcher:
         if self._idle is not None and not self._waiting and not self._running:
             self._idle.set()
 
-    def _hand_over(self, items: list[tuple[_Request, int]]) -> None:
+    def _hand_over(self, items: list[tuple[_Request[Text], int]]) -> None:
         """Give a batch to the worker."""
         batch = _Batch(items)
         self._running.append(batch)
@@ -227,9 +228,9 @@ class Batcher:
                 self._settle(batch, None)
         self._dispatch()
 
-    def _take(self) -> list[tuple[_Request, int]]:
+    def _take(self) -> list[tuple[_Request[Text], int]]:
         """Texts for the next batch, by turns; forgets requests whose callers went away."""
-        items: list[tuple[_Request, int]] = []
+        items: list[tuple[_Request[Text], int]] = []
         tokens = 0
         while self._waiting and len(items) < self._limits.batch_items:
             request = self._waiting.popleft()
@@ -251,12 +252,12 @@ class Batcher:
                 self._waiting.append(request)
         return items
 
-    def _forget(self, request: _Request) -> None:
+    def _forget(self, request: _Request[Text]) -> None:
         dropped = len(request.texts) - request.taken
         self._waiting_items -= dropped
         self.counters.cancelled_items += dropped
 
-    def _work(self, batch: _Batch) -> None:
+    def _work(self, batch: _Batch[Text]) -> None:
         """Run in the worker thread; touch nothing but the batch."""
         wanted = [item for item in batch.items if not item[0].future.cancelled()]
         batch.dropped = len(batch.items) - len(wanted)
@@ -265,7 +266,7 @@ class Batcher:
         batch.answers = self._answers([request.texts[index] for request, index in wanted])
         batch.model_ms = (time.perf_counter() - batch.started_at) * 1000.0
 
-    def _answers(self, texts: list[str]) -> list[Prediction | ShoalError | None]:
+    def _answers(self, texts: list[Text]) -> list[Prediction | ShoalError | None]:
         """Answers of the model; when a batch fails it is bisected, so that only the poisonous text gets the error."""
         if not texts:
             return []
@@ -284,7 +285,7 @@ class Batcher:
         middle = len(texts) // 2
         return self._answers(texts[:middle]) + self._answers(texts[middle:])
 
-    def _finished(self, batch: _Batch, done: asyncio.Future[None]) -> None:
+    def _finished(self, batch: _Batch[Text], done: asyncio.Future[None]) -> None:
         self._running = [running for running in self._running if running is not batch]
         self.counters.cancelled_items += batch.dropped
         problem = self._stopped() if done.cancelled() else done.exception()
@@ -293,7 +294,7 @@ class Batcher:
         finally:
             self._dispatch()
 
-    def _settle(self, batch: _Batch, problem: BaseException | None) -> None:
+    def _settle(self, batch: _Batch[Text], problem: BaseException | None) -> None:
         """Hand each text's answer to its request; requests without a missing answer are answered."""
         if problem is not None:
             error = (

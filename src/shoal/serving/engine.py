@@ -19,6 +19,7 @@ from shoal.errors import ArtifactError, InputError, NotFoundError, OverloadedErr
 from shoal.models import Model, load, read_manifest
 from shoal.registry import CHAMPION, Registry
 from shoal.serving.batcher import Batcher, Limits
+from shoal.serving.question import Item, predictor
 
 _log = logging.getLogger("shoal.serving")
 
@@ -43,7 +44,7 @@ class Resident:
     name: str
     version: str
     specialist: Model
-    batcher: Batcher
+    batcher: Batcher[Item]
     proven: bool = False
 
     @property
@@ -212,7 +213,7 @@ class Engine:
         return specialist
 
     def _resident(self, name: str, version: str, specialist: Model) -> Resident:
-        batcher = Batcher(specialist.predict, name=name, limits=self._limits, brief=specialist.brief)
+        batcher = Batcher(predictor(specialist), name=name, limits=self._limits, brief=specialist.brief)
         return Resident(name=name, version=version, specialist=specialist, batcher=batcher)
 
     def _put(self, resident: Resident) -> Resident:
