@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.conftest import Project, Upstream, llm, serving
 
 import shoal
+from shoal import documents
 from shoal.tasks import Budget
 
 pytestmark = pytest.mark.slow
@@ -37,6 +38,7 @@ data = "{data}"
 group = "document"
 backbone = "tfidf"
 guarantee = {{ risk = 0.2 }}
+severities = {{ indemnity = "high" }}
 escalate = "large"
 
 [specialists.lost]
@@ -215,6 +217,26 @@ def test_queries_on_the_command_line(project: Project) -> None:
     (project.folder / "named.toml").write_text(named, encoding="utf-8")
     known = project.shoal(*read, "--project", "named.toml")
     assert known.stdout == done.stdout, known.stderr
+
+
+def test_a_document_is_reviewed_as_the_command_reviews_it(gateway: Any, project: Project) -> None:
+    content = (EXAMPLES / "compliance" / "review" / "ferrowick_master_services_agreement.md").read_bytes()
+    (project.folder / "document.md").write_bytes(content)
+    response = gateway.post("/v1/specialists/clauses/review", content, {"content-type": "text/markdown"})
+    assert response.status == 200
+    done = project.shoal("review", "document.md", "--specialist", "clauses", "--format", "json")
+    assert response.json == json.loads(done.stdout), done.stderr
+    text = documents.read(project.folder / "document.md").text
+    for one in [*response.json["findings"], *response.json["doubts"]]:
+        assert text[one["place"]["start"] : one["place"]["end"]] == one["quote"]
+    assert {one["severity"] for one in response.json["findings"] if one["label"] == "indemnity"} <= {"high"}
+    assert project.row(f"{response.headers['x-request-id']}-0").outcome in ("accepted", "abstained")
+    asked = {"content-type": "text/markdown", "accept": "text/html"}
+    page = gateway.post("/v1/specialists/clauses/review", content, asked)
+    shown = project.shoal("review", "document.md", "--specialist", "clauses", "--format", "html")
+    assert page.body.decode() == shown.stdout
+    refused = gateway.post("/v1/specialists/clauses/review", b"%PDF-1.4", {"content-type": "application/pdf"})
+    assert refused.status == 422 and "document.pdf is damaged" in refused.error["message"]
 
 
 def test_a_second_version_is_held_against_the_first(project: Project) -> None:

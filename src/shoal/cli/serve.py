@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from shoal.config import LLMConfig, Project, SpecialistConfig
+    from shoal.documents import Document
     from shoal.gateway import LLM, Desk, Plan
     from shoal.llm import ExampleIndex
+    from shoal.review import Review
     from shoal.serving import Resident
 
 _BACKLOG = 2048
@@ -72,7 +74,7 @@ def _of_folders(folders: list[Path]) -> "tuple[Desk, tuple[str, int]]":
     engine = Engine()
     for folder in folders:
         engine.add_folder(folder)
-    return Desk(engine), ("127.0.0.1", 8000)
+    return Desk(engine, review_page=_review_page), ("127.0.0.1", 8000)
 
 
 def _of_project(path: Path, console: Console) -> "tuple[Desk, tuple[str, int]]":
@@ -105,6 +107,7 @@ def _of_project(path: Path, console: Console) -> "tuple[Desk, tuple[str, int]]":
         energy=EnergyMeter(watts_per_core=project.energy.watts_per_core),
         max_body_bytes=serve.max_body_bytes,
         max_inputs=serve.max_inputs,
+        review_page=_review_page,
     )
     return desk, (serve.host, serve.port)
 
@@ -138,7 +141,14 @@ def _plan(name: str, project: "Project", llms: "Mapping[str, LLM]", console: Con
         examples=_examples(config) if asked else None,
         style=project.llms[route.llm].style if route.llm else "chat",
     )
-    return Plan(route, labelling, instead=llms[route.llm] if route.llm else default_llm(llms))
+    instead = llms[route.llm] if route.llm else default_llm(llms)
+    return Plan(route, labelling, instead=instead, severities=config.severities)
+
+
+def _review_page(document: "Document", review: "Review") -> str:
+    from shoal.report import review_html
+
+    return review_html(document, review)
 
 
 def _examples(config: "SpecialistConfig") -> "ExampleIndex | None":

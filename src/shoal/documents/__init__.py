@@ -2,6 +2,6 @@
 
 from shoal.documents.document import Block, Document, Segment
 from shoal.documents.outline import LONGEST
-from shoal.documents.reading import SUFFIXES, parse, read
+from shoal.documents.reading import SUFFIXES, parse, read, read_bytes
 
-__all__ = ["LONGEST", "SUFFIXES", "Block", "Document", "Segment", "parse", "read"]
+__all__ = ["LONGEST", "SUFFIXES", "Block", "Document", "Segment", "parse", "read", "read_bytes"]

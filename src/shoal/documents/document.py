@@ -125,7 +125,7 @@ class Writer:
             mark: number or bullet that the format shows before the text.
             bullet: whether the mark is no number.
         """
-        text = text.strip()
+        text = text.strip().encode(errors="replace").decode()  # a PDF may hold half a surrogate pair
         if not text:
             return
         if self.pieces:

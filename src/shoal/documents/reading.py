@@ -39,8 +39,32 @@ def read(path: str | Path, *, longest: int | None = LONGEST) -> Document:
     if not place.exists():
         raise NotFoundError(f"there is no file {place}.")
     if suffix not in SUFFIXES:
-        raise InputError(f"{place}: documents of {suffix or 'no suffix'} are not read; give {', '.join(SUFFIXES)}.")
-    content = _bytes(place)
+        raise _unknown(place, suffix)
+    return _read(place, suffix, _bytes(place), longest)
+
+
+def read_bytes(name: str, content: bytes, *, longest: int | None = LONGEST) -> Document:
+    """Read a document that is at hand.
+
+    Args:
+        name: what it is called; its suffix tells what it is.
+        content: of the file.
+        longest: as for `read`.
+
+    Raises:
+        InputError: as for `read`.
+        EnvironmentProblem: the extra `documents` is not installed.
+    """
+    place = Path(name)
+    suffix = place.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise _unknown(place, suffix)
+    if not content.strip():
+        raise InputError(f"{name} is empty.")
+    return _read(place, suffix, content, longest)
+
+
+def _read(place: Path, suffix: str, content: bytes, longest: int | None) -> Document:
     _require(place, suffix)
     if suffix == ".txt":
         return _whole(place, parse(place.name, decode(place, content), longest=longest))
@@ -77,6 +101,10 @@ def _marked_up(text: str, suffix: str) -> Writer:
     from shoal.documents import markup
 
     return markup.read(text)
+
+
+def _unknown(place: Path, suffix: str) -> InputError:
+    return InputError(f"{place}: documents of {suffix or 'no suffix'} are not read; give {', '.join(SUFFIXES)}.")
 
 
 def _bytes(path: Path) -> bytes:

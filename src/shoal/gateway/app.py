@@ -16,6 +16,7 @@ from shoal.gateway.chat import Chat
 from shoal.gateway.desk import Desk
 from shoal.gateway.exchange import Door, Exchange
 from shoal.gateway.passthrough import PassThrough
+from shoal.gateway.reviews import Reviews
 from shoal.gateway.specialists import Specialists
 from shoal.gateway.status import HealthResponse, LedgerState, Model, ModelList
 
@@ -48,6 +49,7 @@ class _Application:
         self.router = Router(
             [
                 self._route("POST", "/v1/specialists/{name}/predict", specialists.predict),
+                self._route("POST", "/v1/specialists/{name}/review", Reviews(desk, specialists).review),
                 self._route("POST", "/v1/chat/completions", self._chat_completions),
                 *(self._route("POST", path, self._pass_through.handle) for path in _PASSED_THROUGH),
                 self._route("GET", "/v1/models", self._models),

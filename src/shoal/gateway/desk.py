@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from shoal.documents import Document
 from shoal.errors import NotFoundError, ShoalError
 from shoal.gateway import wire
 from shoal.gateway.exchange import Exchange
@@ -25,6 +26,7 @@ from shoal.llm import (
     summary,
 )
 from shoal.meter import EnergyMeter, Price, baseline, cost
+from shoal.review import Review, Severity
 from shoal.routing import Decision, Failure, LLMAnswer, Route
 from shoal.serving import Engine, Item, Question, Resident, text_of
 from shoal.tasks import Classification, Extraction, Label, MultiLabel, Prediction, Tagging, Task, Usage
@@ -57,11 +59,13 @@ class Plan:
         route: who is asked.
         labelling: what the larger model is told; its labels give way to those of the version that serves.
         instead: the larger model that would do all the work if there were no specialist; None when not known.
+        severities: of its labels, where a document is reviewed.
     """
 
     route: Route
     labelling: Labelling | None = None
     instead: LLM | None = None
+    severities: Mapping[str, Severity] = field(default_factory=dict[str, Severity])
 
 
 @dataclass(slots=True)
@@ -76,6 +80,7 @@ class Desk:
         energy: its laps are shared out over the texts answered since the lap before.
         max_body_bytes: of one request.
         max_inputs: texts in one request.
+        review_page: draws a reviewed document as HTML; without it there is JSON alone.
     """
 
     engine: Engine
@@ -85,6 +90,7 @@ class Desk:
     energy: EnergyMeter = field(default_factory=EnergyMeter)
     max_body_bytes: int = 2_000_000
     max_inputs: int = 1024
+    review_page: Callable[[Document, Review], str] | None = None
     telemetry: Telemetry = field(init=False)
     _prompts: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
 

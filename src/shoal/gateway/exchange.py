@@ -118,6 +118,15 @@ class Exchange:
         if kind is not None and not _is_json(kind):
             shown = kind.decode("latin-1")[:100]
             raise RequestError(f"content-type {shown!r} is not supported; send application/json in UTF-8", status=415)
+        return await self.body(limit)
+
+    async def body(self, limit: int) -> bytes:
+        """Read a body of any kind.
+
+        Raises:
+            RequestError: it is longer than `limit` bytes (413).
+            ClientGone: the client left before it had sent everything.
+        """
         declared = self.header(b"content-length")
         if declared is not None and int(declared) > limit:
             await self._discard()
@@ -232,7 +241,7 @@ def _is_json(content_type: bytes) -> bool:
 
 
 def _too_large(seen: str, limit: int) -> RequestError:
-    remedy = "Send fewer inputs a request, or raise the limit."
+    remedy = "Send less in one request, or raise the limit."
     return RequestError(f"the body has {seen}; the limit is {limit:,} ([serve] max_body_bytes). {remedy}", status=413)
 
 

@@ -7,8 +7,10 @@ from jinja2 import Environment, PackageLoader
 
 from shoal import __version__
 from shoal.gateway.exchange import ErrorBody
+from shoal.gateway.reader import SUFFIXES
 from shoal.gateway.status import HealthResponse, ModelList
 from shoal.gateway.wire import ChatRequest, ChatResponse, PredictRequest, PredictResponse
+from shoal.review import Review
 
 _REF = "#/components/schemas/{name}"
 _HEADERS = {
@@ -26,6 +28,11 @@ _ERRORS = {
     "422": "JSON of the wrong shape: unknown field, wrong type, no input, too many inputs",
     "429": "the queue is full; Retry-After says when to come back",
 }
+_REVIEW_ERRORS = {
+    "415": "another content type, or another encoding than UTF-8; the message lists what is read",
+    "422": "the document cannot be read: damaged, encrypted, scanned, empty; or the specialist has no labels",
+    "500": "the extra that reads such documents is not installed, or the specialist failed on a passage",
+}
 _UPSTREAM_ERRORS = {
     "502": "the larger model gave no usable answer",
     "503": "the larger model cannot be reached",
@@ -35,7 +42,7 @@ _UPSTREAM_ERRORS = {
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI 3.1 document."""
-    types = [PredictRequest, PredictResponse, ChatRequest, ChatResponse, ModelList, HealthResponse, ErrorBody]
+    types = [PredictRequest, PredictResponse, Review, ChatRequest, ChatResponse, ModelList, HealthResponse, ErrorBody]
     _, components = msgspec.json.schema_components(types, ref_template=_REF)
     passed = _operation(
         "Passed through", "Forwarded to the model's LLM byte for byte, streaming included.", None, None, upstream=True
@@ -67,6 +74,7 @@ def document() -> dict[str, Any]:
         },
         "paths": {
             "/v1/specialists/{name}/predict": {"post": predict},
+            "/v1/specialists/{name}/review": {"post": _review()},
             "/v1/chat/completions": {"post": chat},
             "/v1/completions": {"post": passed},
             "/v1/embeddings": {"post": passed},
@@ -109,6 +117,25 @@ def _operation(
             **{status: {"description": text, "content": _content("ErrorBody")} for status, text in errors.items()},
         },
     }
+
+
+def _review() -> dict[str, Any]:
+    operation = _operation(
+        "Review a document",
+        "The body is the document itself: text, Markdown, HTML, PDF or DOCX, as its content type says. Each passage is "
+        "judged by a specialist whose answers are labels. With `accept: text/html` the answer is a page for people.",
+        None,
+        "Review",
+    )
+    document = {"schema": {"type": "string", "contentEncoding": "binary"}}
+    operation["requestBody"]["content"] = dict.fromkeys(SUFFIXES, document)
+    operation["responses"]["200"]["content"]["text/html"] = {"schema": {"type": "string"}}
+    operation["responses"] |= {
+        status: {"description": text, "content": _content("ErrorBody")} for status, text in _REVIEW_ERRORS.items()
+    }
+    del operation["responses"]["400"]
+    operation["parameters"] = [_in_path("name", "see /v1/models")]
+    return operation
 
 
 def _read(summary: str, response: str) -> dict[str, Any]:

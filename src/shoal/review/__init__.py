@@ -3,9 +3,9 @@
 `shoal.review.second_opinion` asks a larger model about the doubts; it is not loaded here, as it brings an HTTP client.
 """
 
-from shoal.review.decisions import NOTHING, Policy, decide, settle
+from shoal.review.decisions import NOTHING, Policy, check, decide, nothing_of, settle
 from shoal.review.findings import SEVERITIES, Doubt, Finding, Place, Review, Severity, Tally
-from shoal.review.review import review
+from shoal.review.review import passages, questions, review
 
 __all__ = [
     "NOTHING",
@@ -17,7 +17,11 @@ __all__ = [
     "Review",
     "Severity",
     "Tally",
+    "check",
     "decide",
+    "nothing_of",
+    "passages",
+    "questions",
     "review",
     "settle",
 ]

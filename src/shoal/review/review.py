@@ -1,6 +1,6 @@
 """A whole document through a specialist: each passage once, findings and doubts out."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 
 from shoal.documents import Document
 from shoal.models import Model
@@ -31,8 +31,8 @@ def review(
     """
     policy = Policy(severities=dict(severities or {}), nothing=nothing_of(model.task, nothing), doubt=doubt)
     check(model.task, policy)
-    texts = ["" if is_blank(segment.text) else readable(segment.text) for segment in document.segments]
-    asked = list(dict.fromkeys(text for text in texts if text))
+    texts = passages(document)
+    asked = questions(texts)
     answers = dict(zip(asked, model.predict(asked), strict=True))
     return decide(
         document,
@@ -42,3 +42,13 @@ def review(
         specialist=model.name,
         version=getattr(model, "version", None),
     )
+
+
+def passages(document: Document) -> list[str]:
+    """Give each segment as a model should read it; empty where there is nothing to judge."""
+    return ["" if is_blank(segment.text) else readable(segment.text) for segment in document.segments]
+
+
+def questions(passages: Sequence[str]) -> list[str]:
+    """Give what a model is asked about: each passage once, in the order of the text."""
+    return list(dict.fromkeys(text for text in passages if text))
