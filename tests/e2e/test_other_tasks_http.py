@@ -65,6 +65,11 @@ rules = false
 guarantee = {{ risk = 0.2 }}
 escalate = "filler"
 budget_seconds = 5
+
+[specialists.fresh]
+task = "summarization"
+summary = {{ unit = "turn", sentences = 2 }}
+escalate = "writer"
 """
 
 
@@ -91,7 +96,7 @@ def project(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Pro
     assert done.returncode == 0, done.stderr
     (told,) = json.loads(done.stdout)
     assert told["report"]["task"] == "multilabel" and told["gate"]["passed"]
-    done = made.shoal("train", "note", "call", bound_s=TRAINING_S)
+    done = made.shoal("train", "note", "fresh", "call", bound_s=TRAINING_S)
     assert done.returncode == 0, done.stderr
     registry = made.registry
     registry.publish("lost", registry.path(registry.resolve("clauses")))
@@ -180,15 +185,16 @@ def test_records(gateway: Any, project: Project) -> None:
 
 def test_a_summary_about_a_query_and_of_another_length(gateway: Any, project: Project, upstream: Upstream) -> None:
     text = json.loads(CALLS.read_text(encoding="utf-8").splitlines()[0])["dialogue"]
-    note = shoal.load(project.registry.path(project.registry.resolve("note")))
+    fresh = shoal.load(project.registry.path(project.registry.resolve("fresh")))
     turns = [turn for turn in text.splitlines() if turn.strip()]
     queries = [turns[2], turns[-3]]
     inputs = [text, *({"text": text, "query": query} for query in queries)]
-    response = gateway.predict("note", inputs, budget={"sentences": 1}, escalate=False)
+    response = gateway.predict("fresh", inputs, budget={"sentences": 1}, escalate=False)
     found = [[one["text"] for one in answer["guess"]["quotes"]] for answer in response.json["predictions"]]
-    expected = note.predict([text] * 3, [None, *queries], Budget(sentences=1))  # type: ignore[call-arg]
+    expected = fresh.predict([text] * 3, [None, *queries], Budget(sentences=1))  # type: ignore[call-arg]
     assert found == [[one.text for one in each.quotes] for each in expected]  # type: ignore[attr-defined]
-    (answer,) = gateway.predict("note", inputs[2], budget={"words": 12}).json["predictions"]
+    assert found[1:] == [[query] for query in queries]  # nothing is as near to a turn as itself
+    (answer,) = gateway.predict("fresh", inputs[2], budget={"words": 12}).json["predictions"]
     assert sum(len(one["text"].split()) for one in answer["guess"]["quotes"]) <= 12
     asked = json.loads(upstream.asked()[-1])["messages"]
     assert "At most 12 words" in asked[0]["content"]

@@ -88,6 +88,6 @@ def test_from_names_to_rows(shoal: Shoal, tmp_path: Path) -> None:
     (trained,) = json.loads(said[: said.rindex("]") + 1])
     assert code == 1 and trained["report"] is None and trained["needs"]["least"] == 295
     assert [rule["message"] for rule in trained["gate"]["reasons"] if not rule["passed"]] == [
-        "the champion has learnt from labelled rows; names alone do not take its place"
+        "the champion has learnt from labelled rows; what has learnt from none does not take its place"
     ]
     assert registry.resolve("intent").version == "v2"

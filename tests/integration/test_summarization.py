@@ -3,12 +3,14 @@
 import json
 import os
 import random
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from shoal.cli import main
 from shoal.data import Dataset, Row
 from shoal.errors import DataError, InputError
 from shoal.evaluation.outcome import TaskReport
@@ -16,6 +18,7 @@ from shoal.evaluation.summarization import evaluate
 from shoal.models.passages import Passages
 from shoal.models.salience import NAMES
 from shoal.models.summarizer import Summarizer
+from shoal.registry import Registry
 from shoal.tasks import Budget
 
 pytest.importorskip("torch")
@@ -121,6 +124,60 @@ def test_bad_rows_and_arguments(cache: Path) -> None:
         train([{"text": "a", "summary": 3}], cache=cache)
     with pytest.raises(InputError, match="floor is 2"):
         train(longer, floor=2, cache=cache)
+
+
+def test_a_project_begins_without_references(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, trained: Summarizer
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def shoal(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["shoal", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert isinstance(ended.value.code, int | None)
+        return ended.value.code or 0, said.out + said.err
+
+    def write(name: str, rows: list[Row]) -> None:
+        lines = [json.dumps({"text": row.text, "summary": row.target}) for row in rows]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+
+    table = '[project]\nname = "day-one"\n[specialists.note]\ntask = "summarization"\nbudget_seconds = 20\n'
+    table += 'guarantee = { risk = 0.2 }\nsummary = { unit = "turn", sentences = 2, floor = 0.4 }\n'
+    rows = calls(40, seed=2)
+    write("texts.jsonl", rows)
+    (tmp_path / "shoal.toml").write_text(f'{table}unlabelled = "texts.jsonl"\n')
+    code, said = shoal("train")
+    assert code == 0 and "nothing was learnt" in said and "Nothing is promised and no answer is kept" in said
+    assert "at most 20% wrong (summaries with less than 40% of the ROUGE-1 within reach)" in said
+    registry = Registry(tmp_path / ".shoal" / "registry")
+    assert registry.resolve("note").report == {"rouge1": "not measured", "gate": "passed"}
+    folder = registry.path(registry.resolve("note"))
+    first = Summarizer.load(folder)
+    assert (first.task.unit, first.task.budget, first.floor) == ("turn", Budget(sentences=2), 0.4)
+    assert first.certificate is None and first.report == {} and first.provenance["texts"] == 40
+    assert first.provenance["needs"]["least"] == 70 and first.provenance["needs"]["learning"] == 20
+    card = (folder / "README.md").read_text()
+    assert "Nothing was learnt" in card and "at least 70 reference summaries" in card and "at most 2 turns" in card
+    assert not first.predict([rows[0].text])[0].accepted
+    assert shoal("data", "check")[0] == 0
+
+    # A file of which no text has a summary yet is no more than texts.
+    write("rows.jsonl", [replace(row, target="") for row in rows])
+    (tmp_path / "shoal.toml").write_text(f'{table}data = "rows.jsonl"\n')
+    code, said = shoal("train", "--json")
+    (made,) = json.loads(said[: said.rindex("]") + 1])
+    assert code == 0 and made["report"] is None and registry.resolve("note").version == "v1"
+
+    # What has learnt nothing does not push out what has.
+    trained.save(tmp_path / "trained")
+    registry.promote("note", registry.publish("note", tmp_path / "trained").version)
+    (tmp_path / "shoal.toml").write_text(table)
+    code, said = shoal("train")
+    assert code == 1 and "what has learnt from none does not take its place" in said
+    assert registry.resolve("note").version == "v2"
 
 
 @pytest.mark.public_data

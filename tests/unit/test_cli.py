@@ -168,6 +168,14 @@ def test_every_mistake_in_the_configuration_is_named_with_its_line(
     assert "shoal.toml:9" in message and "many" in message
 
 
+def test_a_task_that_is_learnt_from_answers_alone_has_no_first_version(shoal: Shoal, tmp_path: Path) -> None:
+    (tmp_path / "shoal.toml").write_text(
+        '[project]\nname = "x"\n[specialists.clauses]\ntask = "multilabel"\nlabels = ["fee", "tax"]\n'
+    )
+    told = "clauses has the task 'multilabel', learnt from answers alone, and no row has one. Name rows by `data`.\n"
+    assert refused(shoal("train")) == told
+
+
 def test_a_configuration_that_is_not_toml(shoal: Shoal, tmp_path: Path) -> None:
     (tmp_path / "shoal.toml").write_text('[project]\nname = "x\n')
     assert "shoal.toml:2" in refused(shoal("versions"))

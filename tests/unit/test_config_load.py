@@ -209,6 +209,21 @@ def test_labels_stand_in_for_rows_that_are_not_there_yet(folder: Path) -> None:
     assert found.unlabelled == folder / "data" / "texts.csv"
 
 
+def test_summaries_need_no_rows_to_begin(folder: Path) -> None:
+    (folder / "data" / "texts.csv").write_text("text\nhello\n")
+    file = folder / "shoal.toml"
+    table = '[project]\nname = "x"\n[specialists.a]\ntask = "summarization"\n'
+    for more, unlabelled in (("", None), ('unlabelled = "data/texts.csv"\n', folder / "data" / "texts.csv")):
+        file.write_text(table + more)
+        found = load(file).specialists["a"]
+        assert (found.data, found.unlabelled) == (None, unlabelled)
+    (told,) = mistakes(folder, table.replace("summarization", "tagging"))
+    assert "specialists.a.data: is missing" in told
+    tagging = table.replace("summarization", "tagging") + 'labels = ["name"]\nunlabelled = "data/texts.csv"\n'
+    (told,) = mistakes(folder, tagging)
+    assert "specialists.a.unlabelled: is of a classification, and the task is 'tagging'" in told
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -229,6 +229,12 @@ def test_names_alone_do_not_take_the_place_of_what_has_learnt_from_rows():
     assert [rule.name for rule in verdict.failures] == ["max_regression"]
 
 
+def test_figures_of_another_task_were_not_measured_either():
+    asked = GateConfig(figures={"rouge1": 0.3}, part_recall=0.5)
+    verdict = gate.check_unmeasured(asked, size_bytes=1, over_measured=False)
+    assert [rule.name for rule in verdict.failures] == ["part_recall", "rouge1"]
+
+
 def test_behavioural_tests_need_no_labelled_rows():
     asked = {"size_bytes": 1, "over_measured": False}
     assert gate.check_unmeasured(GateConfig(), **asked, behaviour=[outcome("case", 10, 10)]).passed

@@ -5,7 +5,7 @@ import pytest
 
 from shoal.errors import InputError
 from shoal.metrics import clopper_pearson_upper
-from shoal.training import from_names, names
+from shoal.training import from_names, requirements
 from shoal.training.names import gather, name_vectors
 
 
@@ -63,7 +63,7 @@ def test_a_description_weighs_as_much_as_the_name() -> None:
 
 @pytest.mark.parametrize(("risk", "least", "usual"), [(0.05, 295, 1805), (0.03, 495, 3225), (0.01, 1495, 19410)])
 def test_rows_that_a_promise_takes(risk: float, least: int, usual: int) -> None:
-    assert names.needs(risk, 0.95) == {"risk": risk, "confidence": 0.95, "least": least, "usual": usual}
+    assert requirements.needs(risk, 0.95) == {"risk": risk, "confidence": 0.95, "least": least, "usual": usual}
     faultless = least // 5  # a fifth is for calibration
     assert clopper_pearson_upper(0, faultless, 0.95) <= risk < clopper_pearson_upper(0, faultless - 1, 0.95)
 

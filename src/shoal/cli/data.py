@@ -88,7 +88,11 @@ def _specialist_report(name: str, specialist: "SpecialistConfig") -> "DataReport
 
     rows = read_rows(specialist, quiet=False)
     if rows is None:
-        message = "no row has a label yet: trained from the names of the labels, without a promise"
+        message = (
+            "no text has a reference summary yet: nothing is learnt or promised"
+            if specialist.task == "summarization"
+            else "no row has a label yet: trained from the names of the labels, without a promise"
+        )
         nothing = data.Problem("warning", "no_rows", message, 0, ())
         return data.DataReport((nothing,), 0, dict.fromkeys(sorted(specialist.labels), 0), {}, 0, "")
     strangers = [

@@ -72,12 +72,18 @@ def read_source(config: "SpecialistConfig", *, quiet: bool = True) -> "Dataset |
         quiet: False writes to standard error what the corrections changed, and which answers cannot be used.
 
     Returns:
-        None when it has the names of its labels alone and not one row with a label.
+        None when not one row has a label and it has the names of its labels, or when no text has a summary.
     """
     from shoal.data import usable
 
     read = _read(config)
-    if read is None or (config.labels and not any(row.label or row.target is not None for row in read.rows)):
+    if read is None:
+        return None
+    if config.task == "summarization":
+        labelled = any(row.target for row in read.rows)
+    else:
+        labelled = not config.labels or any(row.label or row.target is not None for row in read.rows)
+    if not labelled:
         return None
     rows = corrected(read, config.corrections, quiet=quiet)
     if config.teacher is None:
@@ -89,7 +95,7 @@ def read_source(config: "SpecialistConfig", *, quiet: bool = True) -> "Dataset |
 
 
 def unlabelled_texts(config: "SpecialistConfig") -> list[str]:
-    """Read the texts of a specialist that no one has labelled: of `unlabelled`, and of rows without a label."""
+    """Read the texts of a specialist that no one has answered: of `unlabelled`, and of rows without a label."""
     from shoal import data
 
     texts = [] if config.unlabelled is None else data.read(config.unlabelled, text=config.text, label=None).texts

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from shoal.cli import first
-from shoal.cli.first import First
+from shoal.cli.first import First, summary_options
 from shoal.cli.progress import progress_bars
 from shoal.cli.project import PROJECT, corrected, read_source, unlabelled_texts, writable_cache
 from shoal.cli.verdicts import as_values, documents, headline, judged, print_json, print_summary, suites_of
@@ -195,8 +195,6 @@ def _train_one(
 
 def _options(config: "SpecialistConfig", suites: "Sequence[Suite]") -> dict[str, Any]:
     """Give the arguments of `train` that belong to the task."""
-    from shoal.tasks import Budget
-
     if config.task == "multilabel":
         return {"task": config.task, "labels": config.labels}
     if config.task == "tagging":
@@ -209,11 +207,7 @@ def _options(config: "SpecialistConfig", suites: "Sequence[Suite]") -> dict[str,
         regions = {"regions": config.regions} if config.regions else {}
         return {"task": config.task, "schema": read_schema_file(config.record), "rules": config.rules, **regions}
     if config.task == "summarization":
-        told = config.summary
-        lengths = {"sentences": told.sentences, "words": told.words, "tokens": told.tokens}
-        given = {name: value for name, value in lengths.items() if value is not None}
-        budget = Budget.model_validate(given) if given else None
-        return {"task": config.task, "unit": told.unit, "floor": told.floor, "budget": budget}
+        return {"task": config.task, **summary_options(config)}
     return {
         "task": config.task,
         "never": tuple(config.never),

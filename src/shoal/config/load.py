@@ -57,7 +57,7 @@ def _references(raw: Mapping[str, Any], root: Path) -> Iterator[Mistake]:
     for name, value in table(raw.get("specialists")).items():
         specialist, key = table(value), ("specialists", name)
         yield from _escalation(key, specialist, llms)
-        if "data" not in specialist and "labels" not in specialist:
+        if not {"data", "labels"} & set(specialist) and specialist.get("task") != "summarization":
             yield (*key, "data"), f"is missing; for example {_DATA}, or until rows are labelled {_LABELS}"
         yield from _files(key, specialist, root)
         yield from _record(key, specialist, root)
@@ -104,6 +104,8 @@ def _unfit(key: KeyPath, specialist: Mapping[str, Any]) -> Iterator[Mistake]:
         if len(lengths) > 1:
             yield (*key, "summary", lengths[1]), "gives a length in a second way; give it in one"
         strange = [(name,) for name in _OF_A_CLASSIFICATION if name in specialist]
+        if task == "summarization":  # whose first version needs no answers either
+            strange = [name for name in strange if name != ("unlabelled",)]
         strange += [(name,) for name, of in _OF_ANOTHER.items() if name in specialist and task not in of]
         gate = table(specialist.get("gate"))
         strange += [("gate", rule) for rule in _RULES_OF_A_CLASSIFICATION if rule in gate]

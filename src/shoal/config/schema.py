@@ -271,10 +271,11 @@ class SpecialistConfig(Table):
         task: what is asked: "classification" (one label of a set), "multilabel" (any number of them), "tagging" (spans
             of several types), "summarization" (the sentences or turns that say most) or "extraction" (a record of
             several fields).
-        data: one file, or a file for each split; relative to shoal.toml. None: nothing is labelled yet.
+        data: one file, or a file for each split; relative to shoal.toml. None: nothing is labelled yet, or no summary
+            is written.
         labels: the closed set of labels; without labelled rows their names alone make the first version.
         unlabelled: file of texts without labels, from which a first version learns what the traffic looks like, and
-            later ones what a head on the frozen encoder makes of it.
+            later ones what a head on the frozen encoder makes of it; or without summaries, before one is written.
         teacher: the labels are a larger model's answers.
         corrections: lists of `shoal data suspects` whose decisions are applied to the rows, one after the other.
         text: column of the texts.

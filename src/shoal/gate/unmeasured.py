@@ -1,14 +1,19 @@
 """A first version that no labelled row has measured."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from shoal.behaviour import BehaviourResult
 from shoal.gate.behaviour import behaviour_rules
-from shoal.gate.verdict import Rule, Rules, Verdict, plain, threshold
+from shoal.gate.verdict import Rule, Rules, TaskRules, Verdict, plain, threshold
+
+
+class _AllRules(Rules, TaskRules, Protocol):
+    """Whatever any task is asked."""
 
 
 def check_unmeasured(
-    rules: Rules, *, size_bytes: int, over_measured: bool, behaviour: Sequence[BehaviourResult] = ()
+    rules: _AllRules, *, size_bytes: int, over_measured: bool, behaviour: Sequence[BehaviourResult] = ()
 ) -> Verdict:
     """Hold a version that no labelled row has measured against the rules: what was not measured does not pass.
 
@@ -28,6 +33,8 @@ def check_unmeasured(
         "certified": 1.0 if rules.certified else None,
         "slice_accuracy": rules.slice_accuracy,
         "slice_gap": rules.slice_gap,
+        "part_recall": rules.part_recall,
+        **rules.figures,
     }
     why = "there are no labelled rows to measure it on. Add rows, or take this rule out until there are some"
     reasons = [
@@ -39,7 +46,7 @@ def check_unmeasured(
         reasons.append(threshold("size_mb", size_bytes / 1e6, rules.size_mb, "most", plain, ""))
     reasons += behaviour_rules(behaviour)
     against = (
-        "the champion has learnt from labelled rows; names alone do not take its place"
+        "the champion has learnt from labelled rows; what has learnt from none does not take its place"
         if over_measured
         else "no champion has learnt from labelled rows yet, so there is nothing to be worse than"
     )

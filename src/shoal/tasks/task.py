@@ -88,6 +88,11 @@ class Budget(_Task):
             raise ValueError("a budget is given in sentences, in words or in tokens: in one of the three")
         return self
 
+    def counted(self, unit: Literal["sentence", "turn"]) -> tuple[str, int]:
+        """Tell what is counted where such units are quoted, and how many there may be: ("turns", 2)."""
+        name, most = next(iter(self.model_dump(exclude_none=True).items()))
+        return f"{unit}s" if name == "sentences" else name, most
+
 
 class Summarization(_Task):
     """The sentences (or turns of a dialogue) of a text that say most of it, quoted.

@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.calibration import floor_rows, rows_needed, softmax
-from shoal.data import rows_for_calibration
+from shoal.calibration import softmax
 from shoal.errors import InputError
 from shoal.models import Specialist, Tier, View
 from shoal.tasks import MAX_LABELS, Classification
@@ -112,7 +111,7 @@ def from_names(
         "rows": {},
         "texts": len(texts),
         "names": {"moved": found.moved, "agreement": found.agreement},
-        "needs": needs(risk, confidence),
+        "needs": requirements.needs(risk, confidence),
         "seed": seed,
         "training_seconds": round(time.monotonic() - began, 2),
         "libraries": requirements.libraries(),
@@ -153,17 +152,6 @@ def gather(names: Floats, texts: Floats) -> Gathered:
     agreement = float(kept[clear].mean())
     moved = agreement >= _AGREEMENT
     return Gathered(centres if moved else names, moved, agreement)
-
-
-def needs(risk: float, confidence: float) -> dict[str, float | int]:
-    """How many labelled rows a promise takes, if all texts can be kept: at least, and for a chance of 80 %.
-
-    The second is for half the allowed errors (`calibration.rows_needed`); a part of the rows goes to calibration.
-    """
-    usual = rows_needed(risk, 1 - confidence)
-    assert usual is not None  # half the budget is far enough from the budget for every risk
-    least = rows_for_calibration(floor_rows(risk, 1 - confidence))
-    return {"risk": risk, "confidence": confidence, "least": least, "usual": rows_for_calibration(usual)}
 
 
 def _task(labels: Sequence[str], descriptions: Mapping[str, str], never: Sequence[str]) -> Classification:

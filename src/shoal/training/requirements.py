@@ -2,6 +2,8 @@
 
 import importlib.metadata
 
+from shoal.calibration import floor_rows, rows_needed
+from shoal.data import rows_for_calibration
 from shoal.errors import InputError
 
 _RECORDED = ("numpy", "onnxruntime", "scikit-learn", "tokenizers", "torch", "transformers")
@@ -16,6 +18,17 @@ def check_promise(risk: float | None, confidence: float) -> None:
     for name, value, usual in (("risk", risk, "0.05"), ("confidence", confidence, "0.95")):
         if value is not None and not 0 < value < 1:
             raise InputError(f"{name} is {value}; it must lie between 0 and 1, both excluded. {usual} is usual.")
+
+
+def needs(risk: float, confidence: float) -> dict[str, float | int]:
+    """How many labelled rows a promise takes, if all texts can be kept: at least, and for a chance of 80 %.
+
+    The second is for half the allowed errors (`calibration.rows_needed`); a part of the rows goes to calibration.
+    """
+    usual = rows_needed(risk, 1 - confidence)
+    assert usual is not None  # half the budget is far enough from the budget for every risk
+    least = rows_for_calibration(floor_rows(risk, 1 - confidence))
+    return {"risk": risk, "confidence": confidence, "least": least, "usual": rows_for_calibration(usual)}
 
 
 def libraries() -> dict[str, str]:

@@ -126,29 +126,63 @@ def untrained(
     name: str = "summarizer",
     unit: Literal["sentence", "turn"] = "sentence",
     budget: Budget | None = None,
+    floor: float = 0.5,
+    risk: float = 0.1,
+    confidence: float = 0.95,
+    unlabelled: Sequence[str] = (),
     backbone: str = "auto",
     cache: Path | None = None,
 ) -> Summarizer:
-    """Make a summarizer without any data: it quotes what is central, early and near the query, and keeps nothing.
+    """Make a summarizer without any reference: it quotes what is central, early and near the query, and keeps nothing.
+
+    Args:
+        name: of the summarizer.
+        unit: what is quoted: sentences, or whole turns of a dialogue.
+        budget: of each summary; None: three sentences.
+        floor: of the promise to come, as for `train`.
+        risk: of it; `provenance["needs"]` says how many references it will take ...
+        confidence: ... with this confidence.
+        unlabelled: texts as they come in. Nothing is learnt from them; the encoder in int8 is compared on them.
+        backbone: the encoder, as for `train`.
+        cache: folder for what a later training can use again; None keeps nothing.
 
     Raises:
-        InputError: the backbone cannot be used.
+        InputError: an argument or the backbone cannot be used.
         EnvironmentProblem: the 'train' extra is missing, or the encoder cannot be had.
     """
+    requirements.check_promise(risk, confidence)
+    _check_floor(floor)
     require_extra()
     task = Summarization(unit=unit, budget=budget or Budget(sentences=3))
-    encoder, width, details = _encoder(backbone, ["Some text to compare the encoder on."], unit, cache)
-    provenance = {"recipe": {"ranker": "untrained", "why": "no data"}, "encoder": details}
+    texts = [text for text in unlabelled if text.strip()]
+    encoder, width, details = _encoder(backbone, texts or ["Some text to compare the encoder on."], unit, cache)
+    provenance = {
+        "recipe": {"ranker": "untrained", "why": "no references"},
+        "texts": len(texts),
+        "needs": requirements.needs(risk, confidence) | {"floor": floor, "learning": FEWEST},
+        "encoder": details,
+        "libraries": requirements.libraries(),
+    }
     return Summarizer(
-        name=name, task=task, encoder=encoder, width=width, ranker=Ranker.untrained(width), provenance=provenance
+        name=name,
+        task=task,
+        encoder=encoder,
+        width=width,
+        ranker=Ranker.untrained(width),
+        floor=floor,
+        provenance=provenance,
     )
 
 
-def _check(floor: float, budget_seconds: float) -> None:
+def _check_floor(floor: float) -> None:
     if not 0 < floor <= 1:
         raise InputError(
             f"floor is {floor}; it is a share of what the oracle reaches: above 0, at most 1, such as 0.5."
         )
+
+
+def _check(floor: float, budget_seconds: float) -> None:
+    _check_floor(floor)
     if not 0 < budget_seconds < float("inf"):
         raise InputError(f"budget_seconds is {budget_seconds}; it must be a number of seconds above 0, such as 600.")
 

@@ -101,8 +101,8 @@ def train(
         cache: folder for what a later training can use again; None keeps nothing.
         options: of the task: those of `train` in its module, such as `never` and `out_of_scope` for a classification
             (`shoal.training.classification`), `labels` (`shoal.training.multilabel`), `types` and `rules`
-            (`shoal.training.tagging`), `unit` and `budget` (`shoal.training.summarization`), `schema`
-            (`shoal.training.extraction`).
+            (`shoal.training.tagging`), `unit` and `budget` (`shoal.training.summarization`, whose `untrained` makes a
+            summarizer without any reference), `schema` (`shoal.training.extraction`).
 
     Raises:
         InputError: an argument or the data cannot be used; DataError names the rows.
