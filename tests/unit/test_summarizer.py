@@ -1,7 +1,7 @@
 """A summarizer quotes verbatim, within every budget, whatever it is given; what it may not promise it does not keep."""
 
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoal.calibration import certify
+from shoal.cli.verdicts import judged
+from shoal.config import GateConfig
+from shoal.data import Dataset, Row
 from shoal.errors import ArtifactError, InputError
+from shoal.evaluation.summarization import evaluate
 from shoal.models.encoder import EncoderScorer
 from shoal.models.expectation import FACTS, Expectation
 from shoal.models.passages import MOST_UNITS
@@ -222,3 +226,31 @@ def test_alike_units_are_not_both_chosen() -> None:
 def test_rankings_are_read_under_a_budget() -> None:
     assert in_turn([2, 0, 1], np.array([3, 1, 4]), 5) == [2, 1]
     assert in_turn([2, 0, 1], np.array([3, 1, 4]), 7) == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("unit", "budget", "said"),
+    [
+        ("turn", Budget(sentences=2), "at most 2 turns;"),
+        ("sentence", Budget(sentences=2), "at most 2 sentences;"),
+        ("turn", Budget(words=9), "at most 9 words;"),
+    ],
+)
+def test_the_report_names_what_the_budget_counts(summarizer: Summarizer, unit: Any, budget: Budget, said: str) -> None:
+    made = replace(summarizer, task=Summarization(unit=unit, budget=budget))
+    report = evaluate(made, Dataset.of([Row(CALL, "", target="The bill doubled.")] * 2), timing_seconds=0)
+    assert said in report.notes[0]
+    assert report.speed.calls == 0 and report.speed.docs_per_second == 0.0
+
+
+def test_the_gate_does_not_time_the_champion(summarizer: Summarizer) -> None:
+    class Untimed(Summarizer):
+        def predict(self, *_: Any, **__: Any) -> Any:
+            raise AssertionError("the champion was asked again and again")
+
+    champion = Untimed(**{each.name: getattr(summarizer, each.name) for each in fields(summarizer)})
+    test = Dataset.of([Row(CALL, "", target="The bill doubled."), Row("Yes, thanks.", "", target="Thanks.")])
+    report = evaluate(summarizer, test, timing_seconds=0)
+    verdict = judged(report, GateConfig(), summarizer, champion, test, {})
+    (rule,) = verdict.reasons
+    assert (rule.name, rule.value, rule.passed) == ("max_regression", 0.0, True)

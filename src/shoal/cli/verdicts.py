@@ -45,7 +45,7 @@ def judged(
     # A champion of another task is no rival: nobody could say which of the two is better.
     rival = champion if champion is not None and champion.task.kind == specialist.task.kind else None
     if isinstance(report, TaskReport):
-        before = None if rival is None else evaluate_any(rival, test)
+        before = None if rival is None else evaluate_any(rival, test, timing_seconds=0)
         return gate.check_task(report, rules, before if isinstance(before, TaskReport) else None)
     assert isinstance(report, Report) and isinstance(specialist, Specialist)
     pairs = None

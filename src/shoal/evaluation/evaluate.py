@@ -65,7 +65,7 @@ def evaluate(
         terms: groups of terms whose texts make slices, beside those by columns that the rows carry:
             {"gender": {"women": ["she", "woman"], "men": ["he", "man"]}}.
         suites: behavioural tests to run, some of them on the test rows.
-        timing_seconds: how long latency and throughput are measured.
+        timing_seconds: how long latency and throughput are measured; 0 leaves them out.
 
     Raises:
         InputError: there are no rows; a row or a suite has a label that the specialist does not know.

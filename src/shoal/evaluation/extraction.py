@@ -32,7 +32,7 @@ def evaluate_records(
         extractor: as it will be served, after export and calibration.
         dataset: rows with reference records. Where some belong to the split "test" only those are used, else all.
         seed: of the bootstrap.
-        timing_seconds: how long latency and throughput are measured.
+        timing_seconds: how long latency and throughput are measured; 0 leaves them out.
 
     Raises:
         InputError: there are no rows; a row's record does not fit the task.

@@ -24,7 +24,13 @@ _MEASURES: dict[str, Callable[..., TaskReport]] = {
 
 
 def evaluate_any(
-    model: Model, dataset: Dataset, *, seed: int = 0, terms: Terms | None = None, suites: Sequence[Suite] = ()
+    model: Model,
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    terms: Terms | None = None,
+    suites: Sequence[Suite] = (),
+    timing_seconds: float = 2.0,
 ) -> Report | TaskReport:
     """Measure a model on its test rows, as its task is measured.
 
@@ -34,15 +40,16 @@ def evaluate_any(
         seed: of the bootstrap.
         terms: groups of terms by which a classification's report looks closer.
         suites: behavioural tests of a classification.
+        timing_seconds: how long latency and throughput are measured; 0 leaves them out.
 
     Raises:
         InputError: the rows do not fit the task; or suites or terms for a task that has none.
     """
     if isinstance(model, Specialist):
-        return evaluate(model, dataset, seed=seed, terms=terms, suites=suites)
+        return evaluate(model, dataset, seed=seed, terms=terms, suites=suites, timing_seconds=timing_seconds)
     if suites or terms:
         raise InputError(f"{model.name}: behavioural tests and slices are for classifications, not {model.task.kind}.")
-    return _MEASURES[model.task.kind](model, dataset, seed=seed)
+    return _MEASURES[model.task.kind](model, dataset, seed=seed, timing_seconds=timing_seconds)
 
 
 def read_report(values: Mapping[str, Any]) -> Report | TaskReport:

@@ -29,7 +29,7 @@ def evaluate_labels(
         specialist: as it will be served.
         dataset: rows with label sets. Where some belong to the split "test" only those are used, else all.
         seed: of the bootstrap.
-        timing_seconds: how long latency and throughput are measured.
+        timing_seconds: how long latency and throughput are measured; 0 leaves them out.
 
     Raises:
         InputError: there are no rows; a row has a label that the specialist does not know.

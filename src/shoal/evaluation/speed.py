@@ -17,7 +17,13 @@ _FEWEST_CALLS = 20
 def measure(
     predict: Callable[[list[str]], object], texts: Sequence[str], seconds: float, *, bulk: int = _BULK
 ) -> Speed:
-    """Time `predict` on one text a call and on `bulk`, half of `seconds` each. Needs at least one text."""
+    """Time `predict` on one text a call and on `bulk`, half of `seconds` each. Needs at least one text.
+
+    In 0 seconds nothing is called, and every figure is 0.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not seconds:
+        return Speed(p50_ms=0.0, p99_ms=0.0, calls=0, docs_per_second=0.0, bulk=bulk, cores=cores)
     predict(list(texts[:_WARM]))
     single = _single_calls(predict, texts, seconds / 2)
     many = list(islice(cycle(texts), bulk))
@@ -32,7 +38,7 @@ def measure(
         calls=len(single),
         docs_per_second=calls * bulk / elapsed,
         bulk=bulk,
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=cores,
     )
 
 

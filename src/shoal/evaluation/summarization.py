@@ -96,7 +96,7 @@ def evaluate(summarizer: Summarizer, dataset: Dataset, *, seed: int = 0, timing_
         dataset: rows with reference summaries; rows without one, or without anything to quote, are left out. Where some
             belong to the split "test" only those are used, else all.
         seed: of the bootstrap.
-        timing_seconds: how long latency and throughput are measured.
+        timing_seconds: how long latency and throughput are measured; 0 leaves them out.
 
     Raises:
         InputError: no row has both.
@@ -202,8 +202,7 @@ def _example(row: Row, draft: Draft, confidence: float, kept: bool, share: float
 
 
 def _notes(summarizer: Summarizer, left_out: int) -> list[str]:
-    budget = summarizer.task.budget.model_dump(exclude_none=True)
-    counted, most = next(iter(budget.items()))
+    counted, most = summarizer.task.budget.counted(summarizer.task.unit)
     notes = [
         f"Budget: at most {most} {counted}; lead, central and oracle have the same. ROUGE is F1 without stemming.",
         f"A kept summary is wrong where it has less than {summarizer.floor:.0%} of the oracle's ROUGE-1.",

@@ -31,7 +31,7 @@ def evaluate_spans(tagger: Tagger, dataset: Dataset, *, seed: int = 0, timing_se
         tagger: as it will be served, after export and calibration.
         dataset: rows with reference spans. Where some belong to the split "test" only those are used, else all.
         seed: of the bootstrap.
-        timing_seconds: how long latency and throughput are measured.
+        timing_seconds: how long latency and throughput are measured; 0 leaves them out.
 
     Raises:
         InputError: there are no rows; a row has a type that the tagger does not know.
