@@ -30,8 +30,9 @@ from shoal.training.progress import Progress
 
 _TOKENS_SEEN = 700_000  # training goes over about so many tokens in all ...
 _FEWEST_EPOCHS, _MOST_EPOCHS = 3, 20  # ... within these bounds
-_BATCH = 16
-_RATE = 5e-4  # of the top layer; five times that of a classifier: few rows, and each has many labels
+_STEPS = 1500  # as many as can be had of batches between these two sizes: few rows teach little in few steps
+_SMALLEST, _LARGEST = 2, 16
+_RATE = 5e-4  # of the top layer, for the largest batch; five times that of a classifier: each row has many labels
 _HEAD_RATE = 5e-3
 _WARM_UP = 0.06
 _LARGEST_GRADIENT = 1.0
@@ -124,14 +125,15 @@ def fit(
     began = time.monotonic()
     tokens = sum(map(len, passes.ids))
     epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(_TOKENS_SEEN / max(tokens, 1))))
+    batch = int(np.clip(round(epochs * len(passes.ids) / _STEPS), _SMALLEST, _LARGEST))
     reduced = bfloat16_is_faster()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         body = open_body(backbone, pooling="none").train()
         head = _Head(int(body.encoder.config.hidden_size), bio.labels_of(types)).train()
         weights = torch.from_numpy(_weights(passes.labels, types))
-        optimizer = layered(body, head, _RATE, _HEAD_RATE)
-        orders = (batches_of(passes.ids, np.random.default_rng([seed, epoch]), _BATCH) for epoch in range(epochs))
+        optimizer = layered(body, head, _RATE * (batch / _LARGEST) ** 0.5, _HEAD_RATE)
+        orders = (batches_of(passes.ids, np.random.default_rng([seed, epoch]), batch) for epoch in range(epochs))
         first = list(next(orders))
         steps, done, epoch_seconds = epochs * len(first), 0, 0.0
         for step, rows in enumerate(itertools.chain(first, *orders)):
@@ -153,6 +155,7 @@ def fit(
     progress("tagger", 1000, 1000)
     details = {
         "epochs": epochs,
+        "batch": batch,
         "steps_done": round(done / steps, 3),
         "precision_of_training": "bfloat16" if reduced else "float32",
         "seconds_an_epoch": round(epoch_seconds, 1),
