@@ -164,3 +164,37 @@ def test_closed_fields_alone_need_no_encoder(dataset: Dataset) -> None:
     assert isinstance(answer, Record)
     assert answer.record == {"reason": "refund", "urgent": True, "channels": ("phone",)}
     assert "fax" not in str(made.options)  # never seen, never answered
+
+
+@pytest.mark.parametrize(
+    ("reason", "urgent", "told"),
+    [
+        ("fault", None, "field 'reason': it is fault in all"),
+        (None, False, "field 'urgent': it is false in all"),
+    ],
+)
+def test_a_field_that_only_held_out_rows_vary_in_is_named(reason: str | None, urgent: bool | None, told: str) -> None:
+    """What training and dev rows have one value of cannot be told apart, whatever the test rows hold."""
+    made: list[Row] = []
+    for number, row in enumerate(rows(60)):
+        assert isinstance(row.target, dict)
+        held = number % 4 == 0
+        same = {} if held else {"reason": reason or row.target["reason"]}
+        same |= {} if held or urgent is None else {"urgent": urgent}
+        made.append(Row(row.text, "", "test" if held else "train", target={**row.target, **same}))
+    with pytest.raises(DataError) as error:
+        shoal.train(Dataset.of(made), "extraction", schema=SCHEMA, backbone="tfidf", risk=None)
+    assert told in str(error.value) and "train and dev rows" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["None", "null"])
+def test_a_choice_that_is_called_like_nothing_is_not_null(name: str) -> None:
+    draw = random.Random(0)
+    made: list[Row] = []
+    for number in range(120):
+        size = draw.choice([name, None])
+        made.append(Row(f"{'size is none' if size else 'no word of it'} {number}", "", target={"size": size}))
+    schema = {"properties": {"size": {"enum": [name, None]}}}
+    extractor = shoal.train(Dataset.of(made), "extraction", schema=schema, backbone="tfidf", risk=None)
+    answers = extractor.predict(["size is none 7", "no word of it 8"])
+    assert [answer.record["size"] for answer in answers if isinstance(answer, Record)] == [name, None]

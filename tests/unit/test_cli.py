@@ -365,3 +365,31 @@ def test_standard_input_that_is_not_utf8_is_told_with_its_line() -> None:
     done = subprocess.run(command, input=b"hello\r\ncaf\xe9\n", capture_output=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.startswith(b"error: line 2 of standard input is not UTF-8 (byte 4 of it is 0xe9)")
+
+
+RECORDS = [
+    {"text": f"{who} {words} {what} {when}", "record": {"reason": reason}}
+    for words, reason in (("wants the money back for a", "refund"), ("says it is broken, the", "fault"))
+    for who in ("Ann", "My sister", "The shop", "Somebody")
+    for what in ("lamp", "kettle", "radio")
+    for when in ("since Monday", "again", "after two days of use", "and is cross about it")
+]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the 'train' extra")
+def test_train_records_from_a_file(shoal: Shoal, tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in RECORDS))
+    (tmp_path / "schema.json").write_text('{"properties": {"reason": {"enum": ["refund", "fault"]}}}')
+    files = ["--data", str(tmp_path / "calls.jsonl"), "--out", str(tmp_path / "call"), "--backbone", "tfidf"]
+    schema = ["--schema", str(tmp_path / "schema.json")]
+    without = shoal("train", *files, "--task", "extraction")
+    assert (without.code, "--task extraction needs --schema FILE" in without.error) == (2, True)
+    other = shoal("train", *files, *schema)
+    assert other.code == 2 and "is for --task extraction, and --task is 'classification'" in other.error
+    missing = shoal("train", *files, "--task", "extraction", "--schema", str(tmp_path / "none.json"))
+    assert missing.code == 2 and "there is no file" in missing.error
+    done = shoal("train", *files, "--task", "extraction", *schema, "--risk", "0.3")
+    assert done.code == 0, done.error
+    asked = shoal("predict", str(tmp_path / "call"), "give me my money back")
+    (field,) = json.loads(asked.output)["fields"]
+    assert (field["name"], field["value"]) == ("reason", "refund")

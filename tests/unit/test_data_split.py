@@ -216,3 +216,11 @@ def test_of_too_many_train_rows_some_are_left_out_and_no_label(caplog: pytest.Lo
     again = thin(split(read(rows[::-1])), 300)
     assert {row.text for row in again.part("train").rows} == texts
     assert len(thin(dataset, 3).part("train")) == 3
+
+
+def test_rows_given_to_calibration_train_where_nothing_is_certified() -> None:
+    rows = [{"text": f"text {number}", "label": "ab"[number % 2], "split": "calibration"} for number in range(20)]
+    rows += [{"text": f"other {number}", "label": "ab"[number % 2], "split": "train"} for number in range(40)]
+    counts = split(read(rows), calibrate=False).split_counts()
+    assert counts["calibration"] == 0
+    assert sum(counts.values()) == 60 and counts["train"] > 40

@@ -92,8 +92,10 @@ def register(app: typer.Typer) -> None:
             "seed": seed,
             "out_of_scope": out_of_scope,
         }
-        if (task == "extraction") != (schema is not None):
-            raise InputError("--task extraction and --schema FILE go together: the JSON schema of the records.")
+        if task == "extraction" and schema is None:
+            raise InputError("--task extraction needs --schema FILE: the JSON schema of the records.")
+        if task != "extraction" and schema is not None:
+            raise InputError(f"--schema {schema} is for --task extraction, and --task is {task!r}. Leave it out.")
         if schema is not None:
             from shoal.config import read_schema_file
 
@@ -197,15 +199,14 @@ def _options(config: "SpecialistConfig", suites: "Sequence[Suite]") -> dict[str,
     """Give the arguments of `train` that belong to the task."""
     if config.task == "multilabel":
         return {"task": config.task, "labels": config.labels}
+    by_rule = {"rules": config.rules, **({"regions": config.regions} if config.regions else {})}
     if config.task == "tagging":
-        regions = {"regions": config.regions} if config.regions else {}
-        return {"task": config.task, "types": config.labels, "rules": config.rules, **regions}
+        return {"task": config.task, "types": config.labels, **by_rule}
     if config.task == "extraction":
         from shoal.config import read_schema_file
 
         assert config.record is not None  # checked as the file was read
-        regions = {"regions": config.regions} if config.regions else {}
-        return {"task": config.task, "schema": read_schema_file(config.record), "rules": config.rules, **regions}
+        return {"task": config.task, "schema": read_schema_file(config.record), **by_rule}
     if config.task == "summarization":
         return {"task": config.task, **summary_options(config)}
     return {
@@ -213,7 +214,8 @@ def _options(config: "SpecialistConfig", suites: "Sequence[Suite]") -> dict[str,
         "never": tuple(config.never),
         "out_of_scope": config.out_of_scope,
         "descriptions": config.descriptions,
-        "unlabelled": unlabelled_texts(config),
+        # Otherwise a row without a label is a mistake, and reading all rows again would find none.
+        "unlabelled": unlabelled_texts(config) if config.unlabelled or config.teacher else (),
         "terms": config.slices.terms,
         "suites": suites,
     }

@@ -79,7 +79,7 @@ def split(
         fractions: shares of (train, dev, calibration, test), summing to 1; chosen by the number of rows when None.
             A part that is already there is left out of the sum.
         seed: another seed, another assignment.
-        calibrate: False carves no calibration rows; what they would have been stays in train.
+        calibrate: False makes no calibration rows: what they would have been, or were given to be, is for train.
         drop_leaks: remove rows from train, dev and calibration that repeat a row of a later part (logged with a count).
 
     Returns:
@@ -89,6 +89,9 @@ def split(
         DataError: there is nothing to train on, or the fractions are not shares.
     """
     _check_fractions(fractions)
+    if not calibrate:
+        rows = (replace(row, split="train") if row.split == "calibration" else row for row in dataset.rows)
+        dataset = replace(dataset, rows=tuple(rows))
     judged = _judged(dataset.rows) if calibrate else set[int]()
     pool = [index for index, row in enumerate(dataset.rows) if row.split in (None, "train") and index not in judged]
     if not pool:

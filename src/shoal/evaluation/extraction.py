@@ -15,8 +15,8 @@ from shoal.evaluation.outcome import Example, Mark, PartResult, TaskReport, row_
 from shoal.evaluation.report import Training
 from shoal.metrics import Estimate
 from shoal.models.extractor import Extractor
-from shoal.tasks import Extraction, Filled, Record, Slot, absent, places, read_record, same
-from shoal.tasks.record import Values
+from shoal.tasks import Extraction, Filled, Record, absent, places, read_record, same
+from shoal.tasks.record import Value, Values
 
 Bools = NDArray[np.bool_]
 
@@ -40,9 +40,9 @@ def evaluate_records(
     test = test_rows(dataset)
     task = extractor.task
     answers = extractor.predict(test.texts)
-    right = right_fields(task, [answer.fields for answer in answers], test)
-    counted = np.array([slot in extractor.counted for slot in task.slots])
-    whole = np.asarray(right[:, counted].all(axis=1))
+    records = references(task, test)
+    right = right_fields(task, [answer.fields for answer in answers], records)
+    whole = np.asarray(right[:, extractor.counted].all(axis=1))
     accepted = np.array([answer.accepted for answer in answers])
     kept, errors = int(accepted.sum()), int((accepted & ~whole).sum())
     scores = right.mean(axis=1)
@@ -57,37 +57,39 @@ def evaluate_records(
         metrics={
             name: metrics.bootstrap(metrics.mean_of(each), len(test), seed=seed) for name, each in figures.items()
         },
-        baselines={"most frequent": {"field_accuracy": _most_frequent(task, test, seed)}},
+        baselines={"most frequent": {"field_accuracy": _most_frequent(task, records, seed)}},
         rows_kept=Estimate(kept / len(test), *metrics.wilson(kept, len(test))),
         risk=Estimate(errors / kept, *metrics.clopper_pearson(errors, kept)) if kept else None,
         certificate=extractor.certificate,
         parts=[
-            _part(slot, [each.fields[at] for each in answers], right[:, at], test) for at, slot in enumerate(task.slots)
+            _part([each.fields[at] for each in answers], [record[slot.name] for record in records], right[:, at])
+            for at, slot in enumerate(task.slots)
         ],
-        examples=_examples(test, task, answers, scores),
+        examples=_examples(test, task, answers, records, scores),
         row_scores=scores.round(6).tolist(),
         row_keys=[row_key(row) for row in test.rows],
         size_bytes=extractor.size_bytes,
         speed=speed.measure(extractor.predict, test.texts, timing_seconds),
         training=Training.of(extractor.provenance),
-        notes=_notes(task, test),
+        notes=_notes(task, test, records),
     )
 
 
-def right_fields(task: Extraction, fields: Sequence[Sequence[Filled]], rows: Dataset) -> Bools:
-    """Tell which fields of which rows are right [n, S].
-
-    Raises:
-        InputError: a row's record does not fit the task.
-    """
-    found = np.zeros((len(rows), len(task.slots)), np.bool_)
-    for number, (given, record) in enumerate(zip(fields, _references(task, rows), strict=True)):
+def right_fields(task: Extraction, fields: Sequence[Sequence[Filled]], records: Sequence[Values]) -> Bools:
+    """Tell which fields of which rows are right [n, S], by the reference records of the rows."""
+    found = np.zeros((len(records), len(task.slots)), np.bool_)
+    for number, (given, record) in enumerate(zip(fields, records, strict=True)):
         for at, (one, slot) in enumerate(zip(given, task.slots, strict=True)):
             found[number, at] = same(slot, one.value, record[slot.name])
     return found
 
 
-def _references(task: Extraction, rows: Dataset) -> list[Values]:
+def references(task: Extraction, rows: Dataset) -> list[Values]:
+    """Give the reference record of each row.
+
+    Raises:
+        InputError: a row's record does not fit the task.
+    """
     found: list[Values] = []
     for row in rows.rows:
         if not isinstance(row.target, Mapping):
@@ -99,25 +101,24 @@ def _references(task: Extraction, rows: Dataset) -> list[Values]:
     return found
 
 
-def _most_frequent(task: Extraction, test: Dataset, seed: int) -> Estimate:
+def _most_frequent(task: Extraction, records: Sequence[Values], seed: int) -> Estimate:
     """Score whoever always gives each field's most frequent value of the test rows: no constant is better."""
-    references = _references(task, test)
-    right = np.zeros((len(test), len(task.slots)), np.bool_)
+    right = np.zeros((len(records), len(task.slots)), np.bool_)
     for at, slot in enumerate(task.slots):
-        values = [str(record[slot.name]) for record in references]
+        values = [record[slot.name] for record in records]
         usual = max(set(values), key=values.count)
         right[:, at] = [value == usual for value in values]
-    return metrics.bootstrap(metrics.mean_of(right.mean(axis=1)), len(test), seed=seed)
+    return metrics.bootstrap(metrics.mean_of(right.mean(axis=1)), len(records), seed=seed)
 
 
-def _part(slot: Slot, answered: Sequence[Filled], right: Bools, test: Dataset) -> PartResult:
+def _part(answered: Sequence[Filled], wanted: Sequence[Value], right: Bools) -> PartResult:
     """Measure one field; precision and recall are about rows where the answer, or the reference, has a value."""
-    has = np.array([_said(cast("Values", row.target).get(slot.name)) for row in test.rows])
+    has = np.array([_said(value) for value in wanted])
     says = np.array([_said(one.value) for one in answered])
     hits = int((right & has & says).sum())
     support, given = int(has.sum()), int(says.sum())
     return PartResult(
-        name=slot.name,
+        name=answered[0].name,
         support=support,
         precision=_share(hits, given),
         recall=_share(hits, support),
@@ -126,23 +127,28 @@ def _part(slot: Slot, answered: Sequence[Filled], right: Bools, test: Dataset) -
     )
 
 
-def _said(value: object) -> bool:
-    return value is not None and value != () and value != []
+def _said(value: Value) -> bool:
+    return value is not None and value != ()
 
 
 def _share(count: int, rows: int) -> Estimate | None:
     return Estimate(count / rows, *metrics.wilson(count, rows)) if rows else None
 
 
-def _examples(test: Dataset, task: Extraction, answers: Sequence[Record], scores: NDArray[np.float64]) -> list[Example]:
-    references = _references(task, test)
+def _examples(
+    test: Dataset,
+    task: Extraction,
+    answers: Sequence[Record],
+    records: Sequence[Values],
+    scores: NDArray[np.float64],
+) -> list[Example]:
     order: list[int] = np.argsort(scores, kind="stable").tolist()
     wrong = [row for row in order if scores[row] < 1][:_WRONG]
     right = [row for row in order if scores[row] == 1][:_RIGHT]
     shown: list[Example] = []
     for row in [*wrong, *right]:
         text = shortened(test.rows[row].text)
-        fields, record = answers[row].fields, references[row]
+        fields, record = answers[row].fields, records[row]
         off = [
             (one, slot)
             for one, slot in zip(fields, task.slots, strict=True)
@@ -186,15 +192,13 @@ def _worded(value: object) -> str:
     return ", ".join(cast("Sequence[str]", value)) or "none" if isinstance(value, tuple | list) else str(value)
 
 
-def _notes(task: Extraction, test: Dataset) -> list[str]:
+def _notes(task: Extraction, test: Dataset, records: Sequence[Values]) -> list[str]:
     required = [slot.name for slot in task.slots if slot.required]
     notes = [
         f"A record is right when {', '.join(required)} are." if required else "A record is right when all fields are.",
         "Precision and recall of a field are about rows where the answer, or the reference, has a value.",
     ]
-    lost = sum(
-        bool(absent(task, record, row.text)) for record, row in zip(_references(task, test), test.rows, strict=True)
-    )
+    lost = sum(bool(absent(task, record, row.text)) for record, row in zip(records, test.rows, strict=True))
     if lost:
         notes.append(f"In {lost:,} of {len(test):,} test rows a value to be quoted does not stand in the text.")
     return notes

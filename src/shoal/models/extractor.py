@@ -25,6 +25,7 @@ from shoal.tasks.quoting import numbers
 from shoal.tasks.record import Value
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 _AS_IT_IS = Platt(scale=1.0, bias=0.0)
 _HALF = 0.5
@@ -47,6 +48,20 @@ class FieldPolicy(msgspec.Struct, frozen=True):
 
     filled: Platt = _AS_IT_IS
     empty: Platt = _AS_IT_IS
+
+
+class Reading(NamedTuple):
+    """What is read from n texts, before calibration.
+
+    Attributes:
+        fields: of each text, in the order of the task, their chances raw.
+        chance: of each field to be right, raw [n, S].
+        empty: whether it has no value [n, S].
+    """
+
+    fields: list[list[Filled]]
+    chance: Floats
+    empty: Bools
 
 
 class _Candidate(NamedTuple):
@@ -127,10 +142,22 @@ class Extractor:
             EnvironmentProblem: rules are used and the 'pii' extra is missing.
         """
         given = [text for chunk in chunks(texts) for text in chunk]
-        return [self._answer(text, fields) for text, fields in zip(given, self.fill(given), strict=True)]
+        found, tier = self.read(given), self.tier
+        chances, confidences = self.probability(found).tolist(), self.confidence(found).tolist()
+        answers: list[Record] = []
+        for text, fields, chance, confidence in zip(given, found.fields, chances, confidences, strict=True):
+            reason = self._reason(text, confidence)
+            sure = (
+                Filled(one.name, one.value, each, one.start, one.end) for one, each in zip(fields, chance, strict=True)
+            )
+            accepted = reason == "certified"
+            answers.append(
+                Record(confidence=confidence, accepted=accepted, reason=reason, tier=tier, fields=tuple(sure))
+            )
+        return answers
 
-    def fill(self, texts: Sequence[str]) -> list[list[Filled]]:
-        """Give the fields that `predict` answers with, their chances raw, for calibration.
+    def read(self, texts: Sequence[str]) -> Reading:
+        """Give what `predict` answers from, for calibration.
 
         Raises:
             InputError: `texts` is not a list of strings.
@@ -138,10 +165,10 @@ class Extractor:
         """
         probability = None if self.closed is None else self.closed.judge(texts).probability
         tagged = None if self.quoted is None else self.quoted.tag(texts)
-        return self.filled(len(texts), probability, tagged)
+        return self.reading(len(texts), probability, tagged)
 
-    def filled(self, rows: int, probability: Floats | None, tagged: Sequence[Tagged] | None) -> list[list[Filled]]:
-        """Read what the two parts say of n texts into fields, their chances raw.
+    def reading(self, rows: int, probability: Floats | None, tagged: Sequence[Tagged] | None) -> Reading:
+        """Read what the two parts say of n texts into fields.
 
         Args:
             rows: n.
@@ -156,28 +183,36 @@ class Extractor:
             else:
                 assert probability is not None
                 columns.append(list(self._closed(slot, probability)))
-        return [[column[row] for column in columns] for row in range(rows)]
+        return Reading(
+            [[column[row] for column in columns] for row in range(rows)],
+            np.array([[one.confidence for one in column] for column in columns]).T,
+            np.array([[one.value is None for one in column] for column in columns]).T,
+        )
 
-    def sure(self, fields: Sequence[Filled]) -> list[Filled]:
-        """Calibrate the chance of each field."""
-        return [
-            msgspec.structs.replace(
-                one, confidence=_meant(policy.empty if one.value is None else policy.filled, one.confidence)
-            )
-            for one, policy in zip(fields, self.policies, strict=True)
+    def probability(self, found: Reading) -> Floats:
+        """Probability of each field to be right [n, S]."""
+        meant = [
+            np.where(empty, calibrated(policy.empty, chance), calibrated(policy.filled, chance))
+            for policy, chance, empty in zip(self.policies, found.chance.T, found.empty.T, strict=True)
         ]
+        return np.stack(meant, axis=1)
 
-    def certainty(self, fields: Sequence[Filled]) -> float:
-        """Chance that every required field is right, were they independent of each other; 0 where one is missing."""
-        counted = [(one, slot) for one, slot in zip(fields, self.task.slots, strict=True) if slot in self.counted]
-        if any(one.value is None and not slot.nullable and slot.required for one, slot in counted):
-            return 0.0
-        return float(np.prod([one.confidence for one, _ in counted]))
+    def certainty(self, found: Reading) -> Floats:
+        """Chance [n] that all counted fields are right, were they independent; 0 where a required one is missing."""
+        needed = np.array([slot.required and not slot.nullable for slot in self.task.slots])
+        whole = self.probability(found)[:, self.counted].prod(axis=1)
+        return np.where((found.empty & needed).any(axis=1), 0.0, whole)
+
+    def confidence(self, found: Reading) -> Floats:
+        """Probability [n] that all counted fields are right."""
+        certainty = self.certainty(found)
+        return np.where(certainty > 0, calibrated(self.whole, certainty), 0.0)
 
     @cached_property
-    def counted(self) -> tuple[Slot, ...]:
-        """The fields that must be right: those that are required, or all where none is."""
-        return tuple(slot for slot in self.task.slots if slot.required) or self.task.slots
+    def counted(self) -> Bools:
+        """Which fields must be right [S]: those that are required, or all where none is."""
+        required = np.array([slot.required for slot in self.task.slots])
+        return required if required.any() else ~required
 
     def save(
         self, folder: str | Path, *, overwrite: bool = False, documents: Mapping[str, str] | None = None
@@ -227,18 +262,12 @@ class Extractor:
         if self.quoted is not None:
             self.quoted.save(place / _QUOTED)
 
-    def _answer(self, text: str, raw: Sequence[Filled]) -> Record:
-        fields = self.sure(raw)
-        confidence = _meant(self.whole, self.certainty(fields)) if self.certainty(fields) > 0 else 0.0
-        reason: Reason = "certified"
+    def _reason(self, text: str, confidence: float) -> Reason:
         if not text.strip():
-            reason = "empty_text"
-        elif self.threshold is None:
-            reason = "not_certified"
-        elif confidence < self.threshold:
-            reason = "below_threshold"
-        accepted = reason == "certified"
-        return Record(confidence=confidence, accepted=accepted, reason=reason, tier=self.tier, fields=tuple(fields))
+            return "empty_text"
+        if self.threshold is None:
+            return "not_certified"
+        return "certified" if confidence >= self.threshold else "below_threshold"
 
     @cached_property
     def _columns(self) -> dict[str, list[tuple[int, Option]]]:
@@ -303,7 +332,3 @@ def _read(slot: Slot, span: Span) -> _Candidate | None:
             found = int(found)
         return _Candidate(found, span.confidence, span.start + start, span.start + end)
     return None
-
-
-def _meant(platt: Platt, chance: float) -> float:
-    return float(calibrated(platt, [chance])[0])

@@ -278,6 +278,6 @@ class Tagger:
             yield Finding(span, finding.checked)
 
 
-def calibrated(platt: Platt, chances: Sequence[float]) -> NDArray[np.float64]:
+def calibrated(platt: Platt, chances: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     """Probabilities of raw chances [n]."""
-    return sigmoid(platt.scale * log_odds(np.array(chances, dtype=np.float64)) + platt.bias)
+    return sigmoid(platt.scale * log_odds(np.asarray(chances, dtype=np.float64)) + platt.bias)

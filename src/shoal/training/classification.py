@@ -104,18 +104,11 @@ def train(
         final, first, found = _right_sized(climb, required="finetune" if recipe == "finetune" else None)
         suspicious = (doubts or _doubts(climb)).listed(dataset.part("train").rows, dataset.labels)
     provenance: dict[str, Any] = {
-        "data_hash": dataset.hash,
-        "rows": dataset.split_counts(),
-        "seed": seed,
         "recipe": {"backbone": recipe, "final": final.name, "first": first.candidate.name if first else None},
         "encoder": {"name": climb.backbone.name, "sha256": climb.backbone.sha256, "probed": climb.probed},
         "ladder": {"rungs": climb.log(), "skipped": climb.skipped, **found},
         **_if_there(unlabelled=guessed, treatment=taken and taken.treatment),
-        "budget_seconds": budget_seconds,
-        "training_seconds": round(time.monotonic() - began, 2),
-        "training_joules": round(meter.joules, 1),
-        "energy_source": meter.description,
-        "libraries": requirements.libraries(),
+        **requirements.notes(dataset, seed=seed, budget_seconds=budget_seconds, began=began, meter=meter),
     }
     specialist = Specialist(name=name, task=labels, tiers=_tiers(final, first), provenance=provenance)
     if risk is not None:
@@ -136,9 +129,6 @@ def _prepared(data: Source | Answers, seed: int, *, certified: bool) -> Dataset:
     """Read, check and split; rows that would leak from training into later parts are left out."""
     dataset = data.dataset if isinstance(data, Answers) else tables.read(data)
     tables.check(dataset).raise_on_errors()
-    if not certified:
-        rows = (replace(row, split="train") if row.split == "calibration" else row for row in dataset.rows)
-        dataset = replace(dataset, rows=tuple(rows))
     dataset = tables.split(dataset, seed=seed, drop_leaks=True, calibrate=certified)
     dataset = tables.thin(dataset, _MOST_ROWS, seed=seed)
     learnt = {row.label for row in dataset.part("train").rows}

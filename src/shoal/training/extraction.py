@@ -5,6 +5,7 @@ in the texts; both are trained by the modules of these tasks. What a field's cha
 is fitted on rows that the parts had not seen.
 """
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,22 +19,19 @@ from shoal import data as tables
 from shoal.calibration import certify, fit_platt, grid, log_odds
 from shoal.data import Dataset, Row, Source
 from shoal.errors import DataError, InputError
-from shoal.evaluation.extraction import evaluate_records, right_fields
+from shoal.evaluation.extraction import evaluate_records, references, right_fields
 from shoal.meter import EnergyMeter
-from shoal.models.extractor import Extractor, FieldPolicy, Option
-from shoal.models.tagger import calibrated
+from shoal.models.extractor import Extractor, FieldPolicy, Option, Reading
 from shoal.privacy import DEFAULT_REGIONS
-from shoal.tasks import Extraction, Filled, Slot, Span, places, read_record, read_schema
+from shoal.tasks import Extraction, Slot, Span, places, read_record, read_schema
 from shoal.tasks.record import Schema, Value, Values
 from shoal.training import multilabel, requirements, tagging
 from shoal.training.backbone import require_extra
 from shoal.training.progress import Progress, silent
 
-Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
 _MOST_ABSENT = 0.5  # share of a field's values that may be missing from their texts
-_PARTS = ("train", "dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +45,9 @@ class _Learnt:
 
 
 class _Seen(NamedTuple):
-    """Fields of rows [n], and which of them are right [n, S]."""
+    """What is read from rows [n], and whether all counted fields of each are right [n]."""
 
-    fields: list[list[Filled]]
+    found: Reading
     right: Bools
 
 
@@ -109,16 +107,9 @@ def train(
     extractor = replace(
         extractor,
         provenance={
-            "data_hash": dataset.hash,
-            "rows": dataset.split_counts(),
-            "seed": seed,
             "recipe": {"backbone": backbone, "final": extractor.tier},
             **learnt.details,
-            "budget_seconds": budget_seconds,
-            "training_seconds": round(time.monotonic() - began, 2),
-            "training_joules": round(meter.joules, 1),
-            "energy_source": meter.description,
-            "libraries": requirements.libraries(),
+            **requirements.notes(dataset, seed=seed, budget_seconds=budget_seconds, began=began, meter=meter),
         },
     )
     return replace(extractor, report=evaluate_records(extractor, dataset, seed=seed).as_dict())
@@ -134,15 +125,14 @@ def prepared(data: Source, task: Extraction, seed: int, *, certified: bool) -> D
     dataset = data if isinstance(data, Dataset) else tables.read(data, label="record", task="extraction")
     dataset = replace(dataset, rows=tuple(replace(row, target=_record(row, task)) for row in dataset.rows))
     for slot in task.slots:
-        _check(slot, dataset.rows)
+        _check(slot, dataset.rows, "rows")
     tables.check(dataset).raise_on_errors()
-    if not certified:
-        rows = (replace(row, split="train") if row.split == "calibration" else row for row in dataset.rows)
-        dataset = replace(dataset, rows=tuple(rows))
     dataset = tables.split(dataset, seed=seed, drop_leaks=True, calibrate=certified)
     for part in ("train", "dev", "test"):
         if len(dataset.part(part)) == 0:
             raise DataError(f"{len(dataset)} rows leave none for {part}: give more, or rows with split = {part!r}.")
+    for slot in task.slots:
+        _check(slot, _fit(dataset), "train and dev rows")
     return dataset
 
 
@@ -155,12 +145,17 @@ def _record(row: Row, task: Extraction) -> Values:
         raise DataError(f"{row.origin or 'a row'}: {error}") from None
 
 
-def _check(slot: Slot, rows: Sequence[Row]) -> None:
-    """Refuse a field of which nothing can be learnt."""
+def _fit(dataset: Dataset) -> tuple[Row, ...]:
+    """Rows that the closed fields are learnt from."""
+    return tuple(row for row in dataset.rows if row.split in ("train", "dev"))
+
+
+def _check(slot: Slot, rows: Sequence[Row], which: str) -> None:
+    """Refuse a field of which nothing can be learnt from these rows."""
     values = [(_value(row, slot), row) for row in rows]
     if not slot.quoted:
-        if len({str(value) for value, _ in values}) < 2:
-            seen = "there are no rows" if not rows else f"it is {_shown(values[0][0])} in all {len(rows):,} rows"
+        if len({value for value, _ in values}) < 2:
+            seen = f"there are no {which}" if not rows else f"it is {_shown(values[0][0])} in all {len(rows):,} {which}"
             raise DataError(
                 f"field {slot.name!r}: {seen}; nothing can be learnt of it. Add rows with another value, or leave the "
                 "field out of the schema."
@@ -173,7 +168,7 @@ def _check(slot: Slot, rows: Sequence[Row]) -> None:
             f"{len(lost):,} of its {len(stated):,} values do not stand in their texts, such as {_shown(lost[0][0])} in "
             f"{lost[0][1].origin or 'a row'}"
             if stated
-            else f"it is empty in all {len(rows):,} rows"
+            else f"it is empty in all {len(rows):,} {which}"
         )
         raise DataError(
             f"field {slot.name!r} is to be quoted from the text, but {why}. Give values as the texts have them, list "
@@ -193,7 +188,7 @@ def _learnt(
     told: dict[str, Any],
 ) -> _Learnt:
     """Train the two parts; the closed one takes seconds, the quoted one what is left."""
-    fit = tuple(row for row in dataset.rows if row.split in _PARTS)
+    fit = _fit(dataset)
     options = _options(task, fit)
     details: dict[str, Any] = {}
     closed = quoted = None
@@ -223,17 +218,16 @@ def _options(task: Extraction, rows: Sequence[Row]) -> tuple[Option, ...]:
     found: list[Option] = []
     for slot in task.slots:
         seen = {_value(row, slot) for row in rows}
+        values: list[str | bool | None] = []
         if slot.type == "choices":
             named = {choice for value in seen for choice in cast("tuple[str, ...]", value)}
-            found += [
-                Option(slot.name, choice, f"{slot.name} = {choice}") for choice in slot.choices if choice in named
-            ]
+            values = [choice for choice in slot.choices if choice in named]
+        elif slot.type == "flag" and None not in seen:
+            values = [True]
         elif not slot.quoted:
-            order: tuple[str | bool | None, ...] = (*slot.choices, True, False, None)
-            values = [value for value in order if value in seen]
-            if slot.type == "flag" and None not in seen:
-                values = [True]
-            found += [Option(slot.name, value, f"{slot.name} = {_shown(value)}") for value in values]
+            values = [value for value in (*slot.choices, True, False, None) if value in seen]
+        # As JSON no two values of any fields are written alike.
+        found += [Option(slot.name, one, json.dumps([slot.name, one], ensure_ascii=False)) for one in values]
     return tuple(found)
 
 
@@ -276,44 +270,30 @@ def _assembled(name: str, task: Extraction, learnt: _Learnt, dataset: Dataset) -
         options=learnt.options,
         policies=(FieldPolicy(),) * len(task.slots),
     )
-    fit = [row for row in dataset.rows if row.split in _PARTS]
-    held = np.array([row.split == "dev" for row in fit])
+    held = np.array([row.split == "dev" for row in _fit(dataset)])
     dev = dataset.part("dev")
     probability = learnt.closed.probability[held] if learnt.closed else None
     tagged = learnt.quoted.tagger.tag(dev.texts) if learnt.quoted else None
-    fields = plain.filled(len(dev), probability, tagged)
-    right = right_fields(task, fields, dev)
-    extractor = replace(plain, policies=tuple(_policy(fields, right, at) for at in range(len(task.slots))))
-    sure = np.array([extractor.certainty(extractor.sure(each)) for each in fields])
-    return replace(extractor, whole=fit_platt(log_odds(sure), _whole(extractor, right))), _Seen(fields, right)
-
-
-def _policy(fields: Sequence[Sequence[Filled]], right: Bools, at: int) -> FieldPolicy:
-    chance = np.array([each[at].confidence for each in fields])
-    empty = np.array([each[at].value is None for each in fields])
-    filled, silent_ = (fit_platt(log_odds(chance[rows]), right[rows, at]) for rows in (~empty, empty))
-    return FieldPolicy(filled, silent_)
-
-
-def _whole(extractor: Extractor, right: Bools) -> Bools:
-    """Whether each record is right [n] in all fields that count."""
-    counted = [slot in extractor.counted for slot in extractor.task.slots]
-    return np.asarray(right[:, counted].all(axis=1))
+    found = plain.reading(len(dev), probability, tagged)
+    right = right_fields(task, found.fields, references(task, dev))
+    policies = (
+        FieldPolicy(*(fit_platt(log_odds(chance[rows]), hits[rows]) for rows in (~empty, empty)))
+        for chance, empty, hits in zip(found.chance.T, found.empty.T, right.T, strict=True)
+    )
+    extractor = replace(plain, policies=tuple(policies))
+    seen = _Seen(found, np.asarray(right[:, extractor.counted].all(axis=1)))
+    return replace(extractor, whole=fit_platt(log_odds(extractor.certainty(found)), seen.right)), seen
 
 
 def _certified(extractor: Extractor, dev: _Seen, calibration: Dataset, risk: float, delta: float) -> Extractor:
     """Test whole records on rows that chose nothing; where to begin is chosen on the dev rows."""
-
-    def confidences(fields: Sequence[Sequence[Filled]]) -> Floats:
-        sure = [extractor.certainty(extractor.sure(each)) for each in fields]
-        return np.where(np.array(sure) > 0, calibrated(extractor.whole, sure), 0.0)
-
     options: dict[str, Any] = {"risk": risk, "delta": delta}
-    fields = extractor.fill(calibration.texts)
-    right = _whole(extractor, right_fields(extractor.task, fields, calibration))
+    found = extractor.read(calibration.texts)
+    right = right_fields(extractor.task, found.fields, references(extractor.task, calibration))
+    whole = np.asarray(right[:, extractor.counted].all(axis=1))
     full = np.array([bool(text.strip()) for text in calibration.texts], dtype=bool)
-    levels = grid(confidences(dev.fields), _whole(extractor, dev.right), rows=len(full), **options)
-    certificate = certify(confidences(fields), right, full, grid=levels, **options)
+    levels = grid(extractor.confidence(dev.found), dev.right, rows=len(full), **options)
+    certificate = certify(extractor.confidence(found), whole, full, grid=levels, **options)
     return replace(extractor, certificate=certificate, threshold=certificate.threshold)
 
 

@@ -105,16 +105,9 @@ def train(
     if risk is not None:
         specialist = _certified(learnt, dataset.part("calibration"), risk, 1 - confidence)
     provenance: dict[str, Any] = {
-        "data_hash": dataset.hash,
-        "rows": dataset.split_counts(),
-        "seed": seed,
         "recipe": {"backbone": backbone, "final": specialist.tier, "first": None},
         **learnt.details,
-        "budget_seconds": budget_seconds,
-        "training_seconds": round(time.monotonic() - began, 2),
-        "training_joules": round(meter.joules, 1),
-        "energy_source": meter.description,
-        "libraries": requirements.libraries(),
+        **requirements.notes(dataset, seed=seed, budget_seconds=budget_seconds, began=began, meter=meter),
     }
     specialist = replace(specialist, provenance=provenance)
     return replace(specialist, report=evaluate_labels(specialist, dataset, seed=seed).as_dict())

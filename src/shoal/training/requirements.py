@@ -1,10 +1,13 @@
 """What every training checks before it begins, and notes about where it ran."""
 
 import importlib.metadata
+import time
+from typing import Any
 
 from shoal.calibration import floor_rows, rows_needed
-from shoal.data import rows_for_calibration
+from shoal.data import Dataset, rows_for_calibration
 from shoal.errors import InputError
+from shoal.meter import EnergyMeter
 
 _RECORDED = ("numpy", "onnxruntime", "scikit-learn", "tokenizers", "torch", "transformers")
 
@@ -29,6 +32,28 @@ def needs(risk: float, confidence: float) -> dict[str, float | int]:
     assert usual is not None  # half the budget is far enough from the budget for every risk
     least = rows_for_calibration(floor_rows(risk, 1 - confidence))
     return {"risk": risk, "confidence": confidence, "least": least, "usual": rows_for_calibration(usual)}
+
+
+def notes(dataset: Dataset, *, seed: int, budget_seconds: float, began: float, meter: EnergyMeter) -> dict[str, Any]:
+    """Note what every training says of itself in its provenance.
+
+    Args:
+        dataset: that it learnt from, split.
+        seed: of everything random.
+        budget_seconds: that it was given.
+        began: time.monotonic() at its beginning.
+        meter: that was running meanwhile.
+    """
+    return {
+        "data_hash": dataset.hash,
+        "rows": dataset.split_counts(),
+        "seed": seed,
+        "budget_seconds": budget_seconds,
+        "training_seconds": round(time.monotonic() - began, 2),
+        "training_joules": round(meter.joules, 1),
+        "energy_source": meter.description,
+        "libraries": libraries(),
+    }
 
 
 def libraries() -> dict[str, str]:

@@ -101,17 +101,10 @@ def train(
         queried=any(text.passages.query for text in texts),
         floor=floor,
         provenance={
-            "data_hash": dataset.hash,
-            "rows": dataset.split_counts(),
-            "seed": seed,
             "references": len(texts),
             "recipe": found.log if found else {"ranker": "untrained", "why": f"{len(texts)} texts with a reference"},
             "encoder": details,
-            "budget_seconds": budget_seconds,
-            "training_seconds": round(time.monotonic() - began, 2),
-            "training_joules": round(meter.joules, 1),
-            "energy_source": meter.description,
-            "libraries": requirements.libraries(),
+            **requirements.notes(dataset, seed=seed, budget_seconds=budget_seconds, began=began, meter=meter),
         },
     )
     if found and risk is not None:
@@ -189,9 +182,6 @@ def _check(floor: float, budget_seconds: float) -> None:
 
 def _prepared(data: tables.Source, seed: int, *, certified: bool) -> Dataset:
     dataset = tables.read(data, label="summary", task="summarization", query=_query(data))
-    if not certified:
-        rows = (replace(row, split="train") if row.split == "calibration" else row for row in dataset.rows)
-        dataset = replace(dataset, rows=tuple(rows))
     dataset = tables.split(dataset, seed=seed, drop_leaks=True, calibrate=certified)
     return tables.thin(dataset, _MOST, seed=seed)
 

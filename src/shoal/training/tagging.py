@@ -108,16 +108,9 @@ def train(
     tagger = replace(
         tagger,
         provenance={
-            "data_hash": dataset.hash,
-            "rows": dataset.split_counts(),
-            "seed": seed,
             "recipe": {"backbone": backbone, "final": "tagger"},
             **learnt.details,
-            "budget_seconds": budget_seconds,
-            "training_seconds": round(time.monotonic() - began, 2),
-            "training_joules": round(meter.joules, 1),
-            "energy_source": meter.description,
-            "libraries": requirements.libraries(),
+            **requirements.notes(dataset, seed=seed, budget_seconds=budget_seconds, began=began, meter=meter),
         },
     )
     return replace(tagger, report=evaluate_spans(tagger, dataset, seed=seed).as_dict())
@@ -204,9 +197,6 @@ def prepared(data: Source, types: Sequence[str], seed: int, *, certified: bool) 
     if not dataset.labels:
         raise DataError("no row has a span; a tagger needs rows that have some, and rows that have none")
     tables.check(dataset).raise_on_errors()
-    if not certified:
-        rows = (replace(row, split="train") if row.split == "calibration" else row for row in dataset.rows)
-        dataset = replace(dataset, rows=tuple(rows))
     return tables.split(dataset, seed=seed, drop_leaks=True, calibrate=certified)
 
 

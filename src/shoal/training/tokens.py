@@ -31,7 +31,7 @@ from shoal.training.progress import Progress
 _TOKENS_SEEN = 700_000  # training goes over about so many tokens in all ...
 _FEWEST_EPOCHS, _MOST_EPOCHS = 3, 20  # ... within these bounds
 _STEPS = 1500  # as many as can be had of batches between these two sizes: few rows teach little in few steps
-_SMALLEST, _LARGEST = 2, 16
+_SMALLEST_BATCH, _LARGEST_BATCH = 2, 16
 _RATE = 5e-4  # of the top layer, for the largest batch; five times that of a classifier: each row has many labels
 _HEAD_RATE = 5e-3
 _WARM_UP = 0.06
@@ -125,14 +125,14 @@ def fit(
     began = time.monotonic()
     tokens = sum(map(len, passes.ids))
     epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(_TOKENS_SEEN / max(tokens, 1))))
-    batch = int(np.clip(round(epochs * len(passes.ids) / _STEPS), _SMALLEST, _LARGEST))
+    batch = int(np.clip(round(epochs * len(passes.ids) / _STEPS), _SMALLEST_BATCH, _LARGEST_BATCH))
     reduced = bfloat16_is_faster()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         body = open_body(backbone, pooling="none").train()
         head = _Head(int(body.encoder.config.hidden_size), bio.labels_of(types)).train()
         weights = torch.from_numpy(_weights(passes.labels, types))
-        optimizer = layered(body, head, _RATE * (batch / _LARGEST) ** 0.5, _HEAD_RATE)
+        optimizer = layered(body, head, _RATE * (batch / _LARGEST_BATCH) ** 0.5, _HEAD_RATE)
         orders = (batches_of(passes.ids, np.random.default_rng([seed, epoch]), batch) for epoch in range(epochs))
         first = list(next(orders))
         steps, done, epoch_seconds = epochs * len(first), 0, 0.0
