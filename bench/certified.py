@@ -20,7 +20,7 @@ import numpy as np
 import shoal
 from cascade_recorded import recertified
 from measuring import data_folder, load_average
-from results import RESULTS, write
+from results import earlier, write
 from shoal.data import Dataset, split
 from shoal.metrics import wilson
 
@@ -41,16 +41,9 @@ def main() -> None:
             for row in measured(name, rung, arguments.budget):
                 results.append(row)
                 print(row, flush=True)
-            kept = earlier(results) if arguments.merge else []
+            kept = earlier("certified", results, ("data", "rung")) if arguments.merge else []
             path = write("certified", sorted(kept + results, key=lambda row: (row["data"], row["rung"])), seed=0)
     print(f"wrote {path}")
-
-
-def earlier(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    path = RESULTS / "certified.json"
-    done = {(row["data"], row["rung"]) for row in results}
-    before = json.loads(path.read_text(encoding="utf-8"))["results"] if path.is_file() else []
-    return [row for row in before if (row["data"], row["rung"]) not in done]
 
 
 def measured(name: str, rung: str, budget: float) -> Iterator[dict[str, Any]]:

@@ -65,7 +65,7 @@ def measured(cores: int, repeats: int, seed: int) -> list[dict[str, Any]]:
     texts = [row["text"] for row in banking77("test")]
     np.random.default_rng(seed).shuffle(texts)
     engines: dict[str, Predict] = {PEER: pipeline()}
-    parts: dict[str, Any] = {}
+    parts: dict[str, str] = {}
     for rung in RUNGS:
         engines[rung], parts[rung] = opened(rung, cores, seed)
     for name, predict in engines.items():
@@ -102,7 +102,8 @@ def measured(cores: int, repeats: int, seed: int) -> list[dict[str, Any]]:
             "repeats": repeats,
         }
         if name in parts:
-            row |= explained(parts[name], texts, row, {kind: max(found) for kind, found in peaks.items()})
+            folder = specialist(name, seed=seed)
+            row |= explained(parts[name], folder, texts, row, {kind: max(found) for kind, found in peaks.items()})
         rows.append(row)
     return rows
 
@@ -121,11 +122,11 @@ def pipeline() -> Predict:
     return transformers.pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu")
 
 
-def opened(rung: str, cores: int, seed: int) -> tuple[Predict, Any]:
+def opened(rung: str, cores: int, seed: int) -> tuple[Predict, str]:
     import shoal
 
     made = shoal.load(specialist(rung, seed=seed), threads=cores)
-    return made.predict, made.tiers[-1].views[0].scorer
+    return made.predict, made.tiers[-1].views[0].scorer.kind
 
 
 def clocked(call: Callable[[], object]) -> tuple[float, float]:
@@ -163,14 +164,23 @@ def product(kind: str, threads: int) -> Callable[[], object]:
     return lambda: session.run(None, feed)
 
 
-def explained(scorer: Any, texts: Sequence[str], row: dict[str, Any], peaks: dict[str, float]) -> dict[str, Any]:
+def explained(
+    kind: str, folder: Path, texts: Sequence[str], row: dict[str, Any], peaks: dict[str, float]
+) -> dict[str, Any]:
     """The share of tokenisation, and of an encoder how near it is to the peak of matrix products."""
+    from tokenizers import Tokenizer
+
+    from shoal.models.static import WordIds
+
     many = list(texts[:256])
-    if scorer.kind == "encoder.v1":
-        encode = scorer._tokenizer.encode_batch_fast
+    encode: Callable[[list[str]], Any]
+    if kind == "encoder.v1":
+        tokenizer = Tokenizer.from_file(str(next(folder.rglob("tokenizer.json"))))
+        tokenizer.no_padding()
+        encode = tokenizer.encode_batch_fast
         tokens = sum(len(each.ids) for each in encode(many)) / len(many)
-    elif scorer.kind.startswith("static."):
-        encode = scorer._words.flat
+    elif kind.startswith("static."):
+        encode = WordIds(next(folder.rglob("tokenizer.json")).read_bytes()).flat
         tokens = float(encode(many)[1].mean())
     else:
         return {}
@@ -179,13 +189,14 @@ def explained(scorer: Any, texts: Sequence[str], row: dict[str, Any], peaks: dic
         "tokens_a_text": round(tokens, 1),
         "tokenisation_share": round(1e3 * used / row["cpu_ms_a_text"]["value"], 4),
     }
-    if scorer.kind == "encoder.v1":
-        kind = "fp32" if row["engine"].endswith("fp32") else "int8"
-        gops = row["docs_per_second"]["value"] * tokens * operations_a_token(Path(scorer._onnx)) * 1e-9
+    if kind == "encoder.v1":
+        precision = "fp32" if row["engine"].endswith("fp32") else "int8"
+        graph = next(folder.rglob("encoder.onnx"))
+        gops = row["docs_per_second"]["value"] * tokens * operations_a_token(graph) * 1e-9
         found |= {
             "giga_operations": round(gops, 1),
-            "peak": round(peaks[kind], 1),
-            "of_peak": round(gops / peaks[kind], 3),
+            "peak": round(peaks[precision], 1),
+            "of_peak": round(gops / peaks[precision], 3),
         }
     return found
 

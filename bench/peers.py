@@ -33,7 +33,7 @@ import peers_tuning
 from measuring import banking77, data_folder, load_average, median
 from peers_environments import CACHE, Failed, TooLong, environment, import_seconds, run, surroundings
 from peers_systems import ENVIRONMENTS, ROOT, SYSTEMS, System
-from results import write
+from results import earlier, write
 
 Rows = list[tuple[str, str]]
 REFERENCE = "shoal auto"
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="samples of few rows a label")
     parser.add_argument("--slow-seeds", type=int, default=1, help="the same for systems that take minutes")
     parser.add_argument("--bound", type=float, default=5400, help="seconds for one training")
+    parser.add_argument("--merge", action="store_true", help="keep what earlier runs measured and this one does not")
     arguments = parser.parse_args()
     systems = [each for each in SYSTEMS if chosen(each, arguments.systems)]
     results: list[dict[str, Any]] = []
@@ -67,11 +68,18 @@ def main() -> None:
         seeds = {each.name: (arguments.slow_seeds if each.slow else arguments.seeds) if few else 1 for each in systems}
         results += compared(name, systems, seeds, arguments.bound)
         if not arguments.quick:
-            print(f"wrote {write('peers', results, seed=0)}", flush=True)
+            kept = earlier("peers", results, ("data", "system")) if arguments.merge else []
+            print(f"wrote {write('peers', ordered(kept + results), seed=0)}", flush=True)
     if arguments.quick:
         print(f"wrote {write('peers', results, seed=0)}", flush=True)
         if failed := [row["system"] for row in results if "failed" in row]:
             sys.exit(f"did not run: {', '.join(failed)}")
+
+
+def ordered(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By data set, then by system, each as it is listed."""
+    names, systems = list(DATA), [each.name for each in SYSTEMS]
+    return sorted(results, key=lambda row: (names.index(row["data"]), systems.index(row["system"])))
 
 
 def chosen(system: System, names: list[str] | None) -> bool:

@@ -28,6 +28,14 @@ def write(name: str, results: Sequence[dict[str, Any]], *, seed: int) -> Path:
     return path
 
 
+def earlier(name: str, results: Sequence[dict[str, Any]], keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of bench/results/<name>.json that are of none of these results, told apart by the values of some keys."""
+    path = RESULTS / f"{name}.json"
+    done = {tuple(row[key] for key in keys) for row in results}
+    before = json.loads(path.read_text(encoding="utf-8"))["results"] if path.is_file() else []
+    return [row for row in before if tuple(row[key] for key in keys) not in done]
+
+
 def commit() -> str:
     """The commit that was measured; "+changes" when the working tree under src/ or bench/ differs from it."""
     root = Path(__file__).parent.parent

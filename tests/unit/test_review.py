@@ -201,7 +201,7 @@ async def test_a_larger_model_is_asked_about_each_doubt() -> None:
     assert len(open_.doubts) == 3
     endpoint = Scripted("Yes.", '{"label": "no"}', LLMTimeout("too slow"))
     said = await second_opinion(open_, endpoint, descriptions={"change": "they may alter terms"})
-    assert (said.answers, said.unanswered, said.reason) == ({0: True, 1: False}, 1, "too slow")
+    assert (said.answers, [one.message for one in said.problems]) == ({0: True, 1: False}, ["too slow"])
     assert said.usage == Usage(200, 2)
     assert ["kind: licence?" in endpoint.asked[0], "Perhaps a licence." in endpoint.asked[0]] == [True, True]
     assert "change (they may alter terms)?" in endpoint.asked[1]

@@ -15,16 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.documents import read
-from shoal.errors import EnvironmentProblem, OverloadedError, RequestError, ShoalError
-from shoal.gateway import Desk, Plan, create_app
+from shoal.errors import EnvironmentProblem, LLMTimeout, OverloadedError, RequestError, ShoalError
+from shoal.gateway import LLM, Desk, Plan, create_app
 from shoal.gateway.reader import SUFFIXES, DocumentReader, document_name
 from shoal.gateway.reviews import wants_page
 from shoal.ledger import Ledger
+from shoal.llm import Completion, Endpoint, Labelling
+from shoal.meter import Price, cost
 from shoal.models import load
 from shoal.review import review
 from shoal.routing import Route
 from shoal.serving import Engine
-from shoal.tasks import Tagging
+from shoal.tasks import Tagging, Usage
 
 GOLDEN = Path(__file__).parents[1] / "data" / "artifact_v1"
 PATH = "/v1/specialists/artifact_v1/review"
@@ -55,7 +57,12 @@ class Answered:
 
 
 async def ask(
-    desk: Desk, body: bytes, kind: str | None = "text/markdown", accept: str = "", path: str = PATH
+    desk: Desk,
+    body: bytes,
+    kind: str | None = "text/markdown",
+    accept: str = "",
+    path: str = PATH,
+    query: bytes = b"",
 ) -> Answered:
     answered = Answered()
 
@@ -74,7 +81,14 @@ async def ask(
 
     asked: list[bool] = []
     headers = [(b"accept", accept.encode())] + ([(b"content-type", kind.encode())] if kind is not None else [])
-    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers, "root_path": ""}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": query,
+        "headers": headers,
+        "root_path": "",
+    }
     await create_app(desk)(scope, receive, send)
     return answered
 
@@ -103,6 +117,73 @@ async def test_it_is_the_review_that_the_command_gives(tmp_path: Path) -> None:
     # Each passage is a row; what is in doubt stands in the answer, and waits for nobody.
     assert {row.text for row in rows} == {line[3:] for line in LETTER.splitlines() if line[:1] in ("1", "2", "3", "4")}
     assert {row.outcome for row in rows} <= {"accepted", "abstained"} and not waiting
+
+
+class Scripted(Endpoint):
+    """A larger model that says what it is told to."""
+
+    def __init__(self, *answers: str | Exception) -> None:
+        super().__init__("large", "http://127.0.0.1:1/v1", "m")
+        self.answers = list(answers)
+
+    async def _completion(self, path: str, request: dict[str, Any]) -> Completion:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return Completion(answer, Usage(100, 1), False, 25.0)
+
+
+DOUBTFUL = """\
+1. X y z.
+
+2. What about bread on sundays when I order?
+
+3. I have a complaint about the price of the bread.
+"""
+
+
+async def test_a_larger_model_settles_the_doubts_where_it_is_asked_to(tmp_path: Path) -> None:
+    price = Price(input=1.0, output=10.0)
+    plan = Plan(Route("artifact_v1", llm="large"), Labelling((), {"complaint": "somebody is not content"}))
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        desk = desk_of(plans={"artifact_v1": plan}, ledger=ledger)
+        before = json.loads((await ask(desk, DOUBTFUL.encode())).body)
+        assert len(before["doubts"]) == 3
+        said = "yes", LLMTimeout("too slow"), "no"
+        desk.llms = {"large": LLM(Scripted(*said), price)}
+        answered = await ask(desk, DOUBTFUL.encode(), query=b"escalate=true")
+        after = json.loads(answered.body)
+        assert ledger.flush()
+        rows = {row.text: row for row in ledger.rows() if row.llm is not None}
+    # The first is confirmed, the second got no answer, the others are cleared.
+    assert [one["quote"] for one in after["findings"] if one["by"] == "large"] == [before["doubts"][0]["quote"]]
+    assert [one["quote"] for one in after["doubts"]] == [before["doubts"][1]["quote"]]
+    assert answered.headers[b"x-shoal-route"] == b"artifact_v1>llm:large"
+    assert len(rows) == len(before["doubts"]) and {row.outcome for row in rows.values()} == {"abstained"}
+    first, second = (rows[before["doubts"][index]["quote"]] for index in (0, 1))
+    assert (first.input_tokens, first.output_tokens, first.cost_usd) == (100, 1, cost(Usage(100, 1), price))
+    assert second.error == "too slow"
+
+
+@pytest.mark.parametrize(
+    ("route", "query", "status", "said"),
+    [
+        (Route("artifact_v1"), b"escalate=true", 422, "artifact_v1 hands its doubts to no larger model; name one"),
+        (
+            Route("artifact_v1", llm="large", barred="egress_never"),
+            b"escalate=true",
+            422,
+            "texts of artifact_v1 may not leave (egress_never), and 'large' is external",
+        ),
+        (Route("artifact_v1"), b"escalate=yes", 400, "escalate='yes' is neither 'true' nor 'false'"),
+        (Route("artifact_v1"), b"escalte=true", 400, "parameter 'escalte' is not known; there is 'escalate'"),
+        (Route("artifact_v1"), b"&".join([b"escalate=true"] * 101), 400, "more than 100 parameters"),
+    ],
+)
+async def test_whom_nobody_can_ask(route: Route, query: bytes, status: int, said: str) -> None:
+    desk = desk_of(plans={"artifact_v1": Plan(route)}, llms={"large": LLM(Scripted())})
+    answered = await ask(desk, LETTER.encode(), query=query)
+    assert answered.status == status and said in answered.error["message"], answered.body
 
 
 async def test_people_get_a_page() -> None:

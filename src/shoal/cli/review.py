@@ -188,8 +188,11 @@ def _settled(review: "Review", name: str, path: Path, table: "SpecialistConfig")
         f"{said.usage.output_tokens:,} out.",
         file=sys.stderr,
     )
-    if said.unanswered:
-        print(f"warning: {said.unanswered:,} of them got no answer and stay doubts: {said.reason}", file=sys.stderr)
+    if said.problems:
+        print(
+            f"warning: {len(said.problems):,} of them got no answer and stay doubts: {said.problems[0].message}",
+            file=sys.stderr,
+        )
     return settle(review, said.answers, by=name)
 
 

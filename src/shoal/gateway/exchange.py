@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterable
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -106,6 +107,23 @@ class Exchange:
             if key == name:
                 return value
         return None
+
+    def flag(self, name: str) -> bool:
+        """Read a switch of the query string; False where it is not there.
+
+        Raises:
+            RequestError: another parameter is there (400), or another value than true or false.
+        """
+        try:
+            given = parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=100)
+        except ValueError:
+            raise RequestError("the query string has more than 100 parameters") from None
+        for key, value in given:
+            if key != name:
+                raise RequestError(f"parameter {key[:100]!r} is not known; there is {name!r}", param=key[:100])
+            if value not in ("true", "false"):
+                raise RequestError(f"{name}={value[:100]!r} is neither 'true' nor 'false'", param=name)
+        return bool(given) and given[-1][1] == "true"
 
     async def json_body(self, limit: int) -> bytes:
         """Read a body that should be JSON; it is not parsed here.

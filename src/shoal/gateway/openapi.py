@@ -30,7 +30,8 @@ _ERRORS = {
 }
 _REVIEW_ERRORS = {
     "415": "another content type, or another encoding than UTF-8; the message lists what is read",
-    "422": "the document cannot be read: damaged, encrypted, scanned, empty; or the specialist has no labels",
+    "422": "the document cannot be read: damaged, encrypted, scanned, empty; the specialist has no labels, or "
+    "nobody who may be asked about its doubts",
     "500": "the extra that reads such documents is not installed, or the specialist failed on a passage",
 }
 _UPSTREAM_ERRORS = {
@@ -134,7 +135,11 @@ def _review() -> dict[str, Any]:
         status: {"description": text, "content": _content("ErrorBody")} for status, text in _REVIEW_ERRORS.items()
     }
     del operation["responses"]["400"]
-    operation["parameters"] = [_in_path("name", "see /v1/models")]
+    escalate = {"name": "escalate", "in": "query", "schema": {"type": "boolean", "default": False}}
+    operation["parameters"] = [
+        _in_path("name", "see /v1/models"),
+        {**escalate, "description": "whether the larger model of the specialist's route is asked about doubts"},
+    ]
     return operation
 
 

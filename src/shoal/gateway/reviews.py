@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from shoal.errors import InputError, RequestError, ShoalError
@@ -11,16 +12,19 @@ from shoal.gateway.desk import Desk
 from shoal.gateway.exchange import Exchange
 from shoal.gateway.reader import DocumentReader, document_name
 from shoal.gateway.specialists import Specialists, headers_of
-from shoal.review import Policy, check, decide, nothing_of, passages, questions
-from shoal.routing import Decision
+from shoal.llm import Labelling
+from shoal.review import Policy, Review, check, decide, nothing_of, passages, questions, readable, settle
+from shoal.review.second_opinion import Word, second_opinion
+from shoal.routing import Decision, Failure, LLMAnswer
 from shoal.serving import Resident
+from shoal.tasks import Usage
 
 _HTML = b"text/html; charset=utf-8"
 _WEIGHT = re.compile(r"(?:^|;)\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)")
 
 
 class Reviews:
-    """Judges documents by a specialist. Doubts are part of the answer: they go to nobody else."""
+    """Judges documents by a specialist. Doubts are part of the answer, unless a larger model is asked about them."""
 
     def __init__(self, desk: Desk, specialists: Specialists) -> None:
         self._desk = desk
@@ -31,7 +35,8 @@ class Reviews:
         """Answer one request.
 
         Raises:
-            RequestError: no document that is read (415), one that cannot be read, or a specialist without labels (422).
+            RequestError: no document that is read (415), one that cannot be read, a specialist without labels, or
+                nobody who could be asked about doubts (422).
             ShoalError: the specialist failed on a passage.
         """
         desk = self._desk
@@ -39,6 +44,7 @@ class Reviews:
         content = await exchange.body(desk.max_body_bytes)
         resident = desk.engine.get(exchange.path_params["name"])
         policy = self._policy(resident)
+        llm = self._llm(resident) if exchange.flag("escalate") else None
         with exchange.client_watched():
             document = await self._reader.read(name, content)
         texts = await asyncio.to_thread(passages, document)
@@ -59,6 +65,13 @@ class Reviews:
             specialist=resident.name,
             version=resident.version,
         )
+        if llm is not None:
+            with exchange.client_watched():
+                reviewed, words = await self._settled(resident, reviewed, llm)
+            decisions = [
+                _noted(one, llm, words[text]) if text in words else one
+                for text, one in zip(asked, decisions, strict=True)
+            ]
         headers = headers_of(resident, decisions)
         if desk.review_page is not None and wants_page(exchange.header(b"accept")):
             page = await asyncio.to_thread(desk.review_page, document, reviewed)
@@ -79,6 +92,35 @@ class Reviews:
             decisions += (await self._specialists.answer(exchange, resident, some, escalate=False))[0]
         return [replace(one, outcome="abstained") if one.outcome == "reviewed" else one for one in decisions]
 
+    async def _settled(self, resident: Resident, reviewed: Review, llm: str) -> tuple[Review, Mapping[str, list[Word]]]:
+        """Ask a larger model about all doubts; also gives what it said of each passage."""
+        told = self._desk.plan(resident.name).labelling or Labelling(())
+        said = await second_opinion(
+            reviewed, self._desk.llms[llm].endpoint, descriptions=told.descriptions, style=told.style
+        )
+        words: dict[str, list[Word]] = defaultdict(list)
+        for doubt, word in zip(reviewed.doubts, said.words, strict=True):
+            words[readable(doubt.quote)].append(word)
+        return settle(reviewed, said.answers, by=llm), words
+
+    def _llm(self, resident: Resident) -> str:
+        route = self._desk.plan(resident.name).route
+        if route.llm is None:
+            raise RequestError(
+                f"escalate: {resident.name} hands its doubts to no larger model; name one in its table (escalate), or "
+                "leave the parameter out.",
+                status=422,
+                param="escalate",
+            )
+        if route.barred is not None:
+            raise RequestError(
+                f"escalate: texts of {resident.name} may not leave ({route.barred}), and {route.llm!r} is external. "
+                "Leave the parameter out.",
+                status=422,
+                param="escalate",
+            )
+        return route.llm
+
     def _policy(self, resident: Resident) -> Policy:
         task = resident.specialist.task
         policy = Policy(severities=self._desk.plan(resident.name).severities, nothing=nothing_of(task))
@@ -87,6 +129,19 @@ class Reviews:
         except InputError as error:
             raise RequestError(f"{resident.name}: {error.message}", status=422) from None
         return policy
+
+
+def _noted(decision: Decision, llm: str, words: Sequence[Word]) -> Decision:
+    """Put to a passage what the larger model's words on it took; they are no whole answer, so it stays abstained."""
+    usage = Usage(
+        sum(word.spent.usage.input_tokens for word in words), sum(word.spent.usage.output_tokens for word in words)
+    )
+    ms = max(word.spent.ms for word in words)
+    problem = next((word.problem for word in words if word.problem is not None), None)
+    if problem is not None:
+        return replace(decision, llm=llm, failure=Failure(problem.code, problem.message, usage, ms))
+    said = ", ".join("yes" if word.answer else "no" for word in words)
+    return replace(decision, llm=llm, answer=LLMAnswer(said, usage, ms))
 
 
 def wants_page(accept: bytes | None) -> bool:

@@ -3,7 +3,7 @@
 `shoal.review.second_opinion` asks a larger model about the doubts; it is not loaded here, as it brings an HTTP client.
 """
 
-from shoal.review.decisions import NOTHING, Policy, check, decide, nothing_of, settle
+from shoal.review.decisions import NOTHING, Policy, check, decide, nothing_of, readable, settle
 from shoal.review.findings import SEVERITIES, Doubt, Finding, Place, Review, Severity, Tally
 from shoal.review.review import passages, questions, review
 
@@ -22,6 +22,7 @@ __all__ = [
     "nothing_of",
     "passages",
     "questions",
+    "readable",
     "review",
     "settle",
 ]

@@ -1,7 +1,7 @@
 """A larger model's word on doubts: one question with yes or no for each, within the endpoint's bounds."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,20 +15,43 @@ _YES, _NO = "yes", "no"
 
 
 @dataclass(frozen=True, slots=True)
-class SecondOpinion:
-    """What a larger model said.
+class Word:
+    """What a larger model said of one doubt, and what that took.
 
     Attributes:
-        answers: index of a doubt -> whether the passage has its label: what `settle` takes.
-        unanswered: how many doubts got none, ...
-        reason: ... and why the first of them did not.
-        usage: tokens of all calls.
+        answer: whether the passage has the label; None where it gave no answer.
+        problem: why not.
+        spent: tokens and milliseconds of all its attempts.
     """
 
-    answers: Mapping[int, bool] = field(default_factory=dict[int, bool])
-    unanswered: int = 0
-    reason: str = ""
-    usage: Usage = field(default_factory=Usage)
+    answer: bool | None
+    problem: LLMError | None
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """What a larger model said of all doubts, in their order."""
+
+    words: Sequence[Word] = field(default_factory=tuple[Word, ...])
+
+    @property
+    def answers(self) -> Mapping[int, bool]:
+        """Index of a doubt -> whether the passage has its label: what `settle` takes."""
+        return {index: word.answer for index, word in enumerate(self.words) if word.answer is not None}
+
+    @property
+    def problems(self) -> list[LLMError]:
+        """Why doubts got no answer, one for each of them."""
+        return [word.problem for word in self.words if word.problem is not None]
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all calls."""
+        return Usage(
+            sum(word.spent.usage.input_tokens for word in self.words),
+            sum(word.spent.usage.output_tokens for word in self.words),
+        )
 
 
 async def second_opinion(
@@ -46,23 +69,17 @@ async def second_opinion(
         descriptions: what labels mean.
         style: "completion" for base models.
     """
-    spent = Spent()
 
-    async def ask(doubt: Doubt) -> bool | LLMError:
+    async def ask(doubt: Doubt) -> Word:
         labelling = Labelling((_YES, _NO), instructions=_question(doubt, descriptions or {}), style=style)
+        spent = Spent()
         try:
-            return (await classify(endpoint, readable(doubt.quote), labelling, spent)).label == _YES
+            answer = (await classify(endpoint, readable(doubt.quote), labelling, spent)).label == _YES
         except LLMError as error:
-            return error
+            return Word(None, error, spent)
+        return Word(answer, None, spent)
 
-    said = await asyncio.gather(*(ask(doubt) for doubt in review.doubts))
-    failures = [each for each in said if isinstance(each, LLMError)]
-    return SecondOpinion(
-        {index: each for index, each in enumerate(said) if isinstance(each, bool)},
-        len(failures),
-        failures[0].message if failures else "",
-        spent.usage,
-    )
+    return SecondOpinion(await asyncio.gather(*(ask(doubt) for doubt in review.doubts)))
 
 
 def _question(doubt: Doubt, descriptions: Mapping[str, str]) -> str:
