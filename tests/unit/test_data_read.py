@@ -55,6 +55,24 @@ def test_reads_whatever_ends_the_lines(tmp_path: Path, end: str) -> None:
     ]
 
 
+def test_a_text_file_has_one_text_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "texts.txt"
+    file.write_text("where is it, and why?\r\n\n  so \n", encoding="utf-8-sig", newline="")
+    found = read(file, label=None)
+    assert [(row.text, row.origin) for row in found.rows] == [
+        ("where is it, and why?", f"{file}:1"),
+        ("so", f"{file}:3"),
+    ]
+    with pytest.raises(DataError, match="one text a line and nothing else, but the columns text, label are wanted"):
+        read(file)
+    file.write_text("\n \n")
+    with pytest.raises(DataError, match="is empty; expected one text a line"):
+        read(file, label=None)
+    file.write_bytes(b"fine\ncaf\xe9\n")
+    with pytest.raises(DataError, match=r"texts.txt:2:4: byte 0xE9 is not UTF-8"):
+        read(file, label=None)
+
+
 def test_reads_texts_of_a_megabyte(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text(f"text,label\n{'word ' * 200_000},a\n")

@@ -23,7 +23,7 @@ _OF_ANOTHER = {
     "record": ("extraction",),
 }
 _RULES_OF_A_CLASSIFICATION = ("accuracy", "macro_f1", "slice_accuracy", "slice_gap", "max_slice_regression")
-FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt")
 
 
 def load(path: str | Path = FILE_NAME) -> Project:

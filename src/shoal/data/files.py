@@ -1,4 +1,4 @@
-"""Records of CSV, JSON Lines and Parquet files, one after the other, each with the line on which it begins.
+"""Records of CSV, JSON Lines, Parquet and plain text files, one after the other, each with the line on which it begins.
 
 A fault in a file is told by file, line and column: a person opens the file there and sees it.
 """
@@ -169,6 +169,31 @@ def parquet_records(path: Path, required: Sequence[str], optional: Sequence[str]
         raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
 
 
+def text_records(path: Path, required: Sequence[str], optional: Sequence[str]) -> Iterator[Record]:
+    """Yield the lines of a text file, each as the one column that is wanted; blank lines are skipped.
+
+    Raises:
+        DataError: not UTF-8, empty, or more than one column is wanted.
+    """
+    if len(required) != 1:
+        raise DataError(
+            f"{path}: a text file has one text a line and nothing else, but the columns {', '.join(required)} are "
+            "wanted; give them as .csv, .jsonl or .parquet"
+        )
+    empty = True
+    with path.open(encoding="utf-8-sig") as lines:
+        numbered = enumerate(lines, start=1)
+        try:
+            for number, line in numbered:
+                if text := line.strip():
+                    empty = False
+                    yield number, {required[0]: text}
+        except UnicodeDecodeError:
+            raise _encoding_fault(path) from None
+    if empty:
+        raise DataError(f"{path}: is empty; expected one text a line")
+
+
 def _encoding_fault(path: Path) -> DataError:
     """Find the first byte that is not UTF-8 and name its line and its column in characters."""
     with path.open("rb") as file:
@@ -193,4 +218,5 @@ READERS: dict[str, Reader] = {
     ".jsonl": json_records,
     ".ndjson": json_records,
     ".parquet": parquet_records,
+    ".txt": text_records,
 }

@@ -194,7 +194,10 @@ def _learnt(
     closed = quoted = None
     if options:
         rows = (replace(row, target=_labels(row, task, options)) for row in fit)
-        closed = multilabel.learn(name, Dataset.of(rows), backbone, deadline=deadline, cache=cache, **told)
+        # Tuning an encoder for them would take the time that the tagger needs.
+        methods = multilabel.WITHOUT_TUNING
+        taught = Dataset.of(rows)
+        closed = multilabel.learn(name, taught, backbone, deadline=deadline, cache=cache, methods=methods, **told)
         details |= closed.details
     slots = [slot for slot in task.slots if slot.quoted]
     if slots:

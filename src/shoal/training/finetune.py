@@ -12,7 +12,7 @@ import copy
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,19 @@ _WARM_UP = 0.06
 _SMOOTHING = 0.05
 _LARGEST_GRADIENT = 1.0
 _PROBES = 4  # batches that are timed before training begins
+
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean loss of logits [n, L] where one label is right: targets are numbers [n] or shares [n, L]; smoothed."""
+    return functional.cross_entropy(logits, targets, label_smoothing=_SMOOTHING)
+
+
+def label_by_label(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean over rows of the log-losses of all labels, for logits [n, L] and what each row has [n, L]: 0.0 or 1.0."""
+    return functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / len(logits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,7 @@ def fit(
     seed: int,
     budget_seconds: float,
     progress: Progress,
+    loss: Loss = cross_entropy,
 ) -> Tuned:
     """Tune an encoder on texts [n] with targets [n]; about 3 minutes for 8,000 short texts on two cores.
 
@@ -105,11 +119,12 @@ def fit(
     Args:
         backbone: the encoder to start from.
         texts: training texts.
-        targets: their label numbers, or shares of the labels [n, L].
+        targets: their label numbers, or shares of the labels [n, L], or what `loss` takes.
         head: on the last layer's vectors of the pretrained encoder [d, L], to start from.
         seed: of order and dropout.
         budget_seconds: for all of it.
         progress: called as progress(stage, done, total).
+        loss: of a batch.
 
     Raises:
         Unaffordable: the budget allows no full pass.
@@ -123,7 +138,7 @@ def fit(
         torch.manual_seed(seed)
         network = _Network(open_body(backbone), head).train()
         batches = list(batches_of(ids, np.random.default_rng([seed, 0])))
-        reduced, seconds = _faster(network, ids, wanted, batches)
+        reduced, seconds = _faster(network, ids, wanted, batches, loss)
         left = budget_seconds - (time.monotonic() - began)
         if seconds > left:
             raise Unaffordable(f"one pass over the texts takes about {seconds:.0f} s, {max(left, 0):.0f} s are left")
@@ -138,9 +153,11 @@ def fit(
                 break
             if step % 10 == 0:
                 progress("finetune", int(1000 * share), 1000)
-            _step(
-                network, optimizer, ids, wanted, rows, min(1.0, (step + 1) / (_WARM_UP * steps)) * (1 - share), reduced
-            )
+            _paced(optimizer, min(1.0, (step + 1) / (_WARM_UP * steps)) * (1 - share))
+            optimizer.zero_grad(set_to_none=True)
+            _backward(network, ids, wanted, rows, reduced, loss)
+            nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
+            optimizer.step()
         else:
             step = steps
     progress("finetune", 1000, 1000)
@@ -207,34 +224,26 @@ def _by_depth(body: Body, head: nn.Module, top: float, head_rate: float) -> Iter
     yield [each for each in encoder.parameters() if id(each) not in inside], top * _LAYER_DECAY ** len(stack)
 
 
-def _step(
-    network: _Network,
-    optimizer: torch.optim.Optimizer,
-    ids: Sequence[Sequence[int]],
-    targets: Tensor,
-    rows: NDArray[np.int64],
-    factor: float,
-    reduced: bool,
-) -> None:
+def _paced(optimizer: torch.optim.Optimizer, factor: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = group["full"] * factor
-    optimizer.zero_grad(set_to_none=True)
-    _backward(network, ids, targets, rows, reduced)
-    nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
-    optimizer.step()
 
 
 def _backward(
-    network: _Network, ids: Sequence[Sequence[int]], targets: Tensor, rows: NDArray[np.int64], reduced: bool
+    network: _Network, ids: Sequence[Sequence[int]], targets: Tensor, rows: NDArray[np.int64], reduced: bool, loss: Loss
 ) -> None:
     precision = torch.autocast("cpu", torch.bfloat16) if reduced else contextlib.nullcontext()
     with precision:
         logits = network(*padded([ids[row] for row in rows]))
-    functional.cross_entropy(logits.float(), targets[rows], label_smoothing=_SMOOTHING).backward()
+    loss(logits.float(), targets[rows]).backward()
 
 
 def _faster(
-    network: _Network, ids: Sequence[Sequence[int]], targets: Tensor, batches: Sequence[NDArray[np.int64]]
+    network: _Network,
+    ids: Sequence[Sequence[int]],
+    targets: Tensor,
+    batches: Sequence[NDArray[np.int64]],
+    loss: Loss,
 ) -> tuple[bool, float]:
     """Whether bfloat16 is faster than float32 on this processor, and seconds of one pass with the faster one."""
     probes = [batches[at] for at in np.linspace(0, len(batches) - 1, _PROBES).astype(int)]
@@ -244,10 +253,10 @@ def _faster(
     taken: dict[bool, float] = {}
     state = torch.get_rng_state()
     for reduced in (False, True):
-        _backward(network, ids, targets, probes[0], reduced)  # the first run of a shape plans its kernels
+        _backward(network, ids, targets, probes[0], reduced, loss)  # the first run of a shape plans its kernels
         started = time.monotonic()
         for rows in probes:
-            _backward(network, ids, targets, rows, reduced)
+            _backward(network, ids, targets, rows, reduced, loss)
         taken[reduced] = time.monotonic() - started
     torch.set_rng_state(state)
     network.zero_grad(set_to_none=True)

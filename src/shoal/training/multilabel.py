@@ -1,13 +1,13 @@
 """Rows with any number of labels in, a multi-label model out: trained, calibrated, certified and measured.
 
-Lexical features and the frozen encoder, each under one logistic regression a label, alone or averaged. Everything is
-chosen on what heads say of rows that they had not seen (five folds of whole groups): rare labels have too few rows for
-a dev part of their own.
+Lexical features, the frozen encoder, each under one logistic regression a label, and the tuned encoder; alone, or
+lexical features averaged with an encoder. Everything is chosen on what is said of rows by models that had not seen them
+(five folds of whole groups): rare labels have too few rows for a dev part of their own.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,43 +20,22 @@ from shoal.data import Dataset, Source
 from shoal.errors import DataError
 from shoal.evaluation import evaluate_labels, label_matrix
 from shoal.meter import EnergyMeter
-from shoal.models import LabelPolicy, LabelView, MultiLabelSpecialist, Scorer, whole_confidence
+from shoal.models import LabelPolicy, LabelView, MultiLabelSpecialist, whole_confidence
 from shoal.tasks import MultiLabel
 from shoal.training import requirements
-from shoal.training.backbone import Backbone, require_extra, resolve
+from shoal.training.backbone import require_extra, resolve
 from shoal.training.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from shoal.training.heads import Head
-    from shoal.training.one_against_rest import Plan
+    from shoal.training.multilabel_ladder import Rung
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
 _MOST_ROWS = 200_000
-_COST = {"tfidf": 1.0, "encoder": 40.0}
+_METHODS = ("tfidf", "encoder", "finetune")
+WITHOUT_TUNING = ("tfidf", "encoder")
 _RECALL_POINTS = 40  # thresholds that are tested for clearing a label
-
-
-@dataclass(frozen=True, slots=True)
-class _Rung:
-    """One method.
-
-    Attributes:
-        name: "tfidf" or "encoder".
-        scorer: as it will be served.
-        logits: of the rows that trained it, by heads that had not seen them, each label calibrated [n, L].
-        scale: of each label's raw logit [L], and ...
-        bias: ... what is added [L], to calibrate it.
-        details: what the method has to say about itself.
-    """
-
-    name: str
-    scorer: Scorer
-    logits: Floats
-    scale: Floats
-    bias: Floats
-    details: dict[str, Any]
 
 
 def train(
@@ -82,8 +61,8 @@ def train(
             of a label that are kept, at most this share may be wrong; of the texts with a label, at most this share may
             be cleared of it. Each by itself ...
         confidence: ... with this confidence over draws of the calibration rows. None for `risk` promises nothing.
-        backbone: "auto" tries both methods and their average; "tfidf" or "encoder" asks for one; anything else names
-            the encoder for "auto".
+        backbone: "auto" tries every method that the budget allows, and averages; "tfidf" or "encoder" (frozen) asks for
+            one, "finetune" for one that tunes the encoder; anything else names the encoder for "auto".
         budget_seconds: after which nothing further is tried.
         seed: of everything random.
         progress: called as progress(stage, done, total).
@@ -145,6 +124,7 @@ def learn(
     seed: int,
     progress: Progress,
     cache: Path | None,
+    methods: Sequence[str] = _METHODS,
 ) -> Learnt:
     """Train without a promise; every label of `fit` is in one of its rows.
 
@@ -156,21 +136,39 @@ def learn(
         seed: of everything random.
         progress: called as progress(stage, done, total).
         cache: folder for what a later training can use again; None keeps nothing.
+        methods: to try, cheap first, unless `backbone` asks for one.
 
     Raises:
         DataError: nothing can be learnt from the rows.
         EnvironmentProblem: the encoder cannot be had.
     """
+    from shoal.training.multilabel_ladder import Climb, choose
+    from shoal.training.one_against_rest import folds
+
     has = label_matrix(fit, fit.labels)
-    encoder, names = resolve(backbone), (backbone,) if backbone in ("tfidf", "encoder") else ("tfidf", "encoder")
-    rungs, skipped = _climb(fit, has, names, encoder, deadline, seed, progress, cache)
-    chosen, tried = _chosen(rungs, has)
-    scores = np.add.reduce([rung.logits for rung in chosen]) / len(chosen)
+    groups = [row.group or tables.normalised(row.text) for row in fit.rows]
+    climb = Climb(
+        texts=fit.texts,
+        has=has,
+        fold=folds(groups, has, seed),
+        backbone=resolve(backbone),
+        deadline=deadline,
+        seed=seed,
+        progress=progress,
+        cache=cache,
+    )
+    climb.run((backbone,) if backbone in WITHOUT_TUNING else methods)
+    chosen, tried = choose(climb.rungs, has, required="finetune" if backbone == "finetune" else None)
     details = {
-        "encoder": {"name": encoder.name, "sha256": encoder.sha256},
-        "ladder": {"rungs": [rung.details for rung in rungs], "skipped": skipped, "candidates": tried},
+        "encoder": {"name": climb.backbone.name, "sha256": climb.backbone.sha256},
+        "ladder": {
+            "rungs": [rung.details for rung in climb.rungs],
+            "skipped": climb.skipped,
+            "candidates": tried,
+        },
     }
-    return Learnt(_assembled(name, MultiLabel(labels=fit.labels), chosen, scores, has), scores, has, details)
+    specialist = _assembled(name, MultiLabel(labels=fit.labels), chosen.rungs, chosen.logits, has)
+    return Learnt(specialist, chosen.logits, has, details)
 
 
 def prepared(data: Source, labels: Sequence[str], seed: int, *, certified: bool) -> Dataset:
@@ -205,140 +203,8 @@ def prepared(data: Source, labels: Sequence[str], seed: int, *, certified: bool)
     return dataset
 
 
-def _climb(
-    fit: Dataset,
-    has: Bools,
-    names: Sequence[str],
-    encoder: Backbone,
-    deadline: float,
-    seed: int,
-    progress: Progress,
-    cache: Path | None,
-) -> tuple[list[_Rung], dict[str, str]]:
-    """Train each method on all rows, and by folds."""
-    from shoal.training.one_against_rest import folds
-
-    groups = [row.group or tables.normalised(row.text) for row in fit.rows]
-    fold = folds(groups, has, seed)
-    rungs: list[_Rung] = []
-    skipped: dict[str, str] = {}
-    for name in names:
-        if rungs and time.monotonic() > deadline:
-            skipped[name] = "the budget was used up"
-        elif name == "tfidf":
-            rung = _lexical(fit.texts, has, fold, progress)
-            if rung is None:
-                skipped[name] = "the training texts hold no words"
-            else:
-                rungs.append(rung)
-        else:
-            rungs.append(_frozen(fit.texts, has, fold, encoder, progress, cache))
-    if not rungs:
-        raise DataError(f"nothing can be learnt from {len(fit)} rows ({'; '.join(skipped.values())}). Give others.")
-    return rungs, skipped
-
-
-def _lexical(texts: Sequence[str], has: Bools, fold: NDArray[np.intp], progress: Progress) -> _Rung | None:
-    from shoal.models.tfidf import TfidfScorer
-    from shoal.training import tfidf
-    from shoal.training.one_against_rest import LEXICAL_LIFT, LEXICAL_STRENGTH, Plan
-
-    began = time.monotonic()
-    progress("tfidf", 0, 2)
-    parts = tfidf.vectorizers(len(texts), has.shape[1])
-    try:
-        features = tfidf.joined([part.fit_transform(texts) for part in parts])
-    except ValueError:  # scikit-learn's "empty vocabulary"
-        return None
-    progress("tfidf", 1, 2)
-    words: list[list[str]] = [part.get_feature_names_out().tolist() for part in parts]
-    idf = np.concatenate([part.idf_ for part in parts])
-    found = _fitted(features, has, fold, Plan(LEXICAL_STRENGTH, LEXICAL_LIFT))
-    progress("tfidf", 2, 2)
-    scorer = TfidfScorer(words[0], words[1], idf=idf, weight=found.head.weight, bias=found.head.bias)
-    return _rung("tfidf", scorer, found, began, {})
-
-
-def _frozen(
-    texts: Sequence[str],
-    has: Bools,
-    fold: NDArray[np.intp],
-    encoder: Backbone,
-    progress: Progress,
-    cache: Path | None,
-) -> _Rung:
-    from shoal.training import frozen
-
-    began = time.monotonic()
-    features = frozen.embed(encoder, texts, progress, cache)
-    found = _fitted(features.train, has, fold)
-    scorer = (features.small or features.exact).with_head(found.head.weight, found.head.bias)
-    details = {"precision": "int8" if features.small else "fp32", "parity": features.parity}
-    return _rung("encoder", scorer, found, began, details)
-
-
-class _Fitted(NamedTuple):
-    """Heads on all rows, and what heads that had not seen a row say of it: calibrated logits [n, L]."""
-
-    head: "Head"
-    plan: "Plan"
-    logits: Floats
-    platt: list[Platt]
-    log_loss: float
-
-
-def _fitted(features: Any, has: Bools, fold: NDArray[np.intp], plan: "Plan | None" = None) -> _Fitted:
-    """Fit heads on all rows and by folds; how is chosen unless it is given."""
-    from shoal.training import one_against_rest
-
-    plan = plan or one_against_rest.choose(features, has, fold)
-    raw = one_against_rest.cross_validated(features, has, fold, plan)
-    logits, platt = one_against_rest.calibrated(raw, has)
-    head = one_against_rest.fitted(features, has, plan)
-    return _Fitted(head, plan, logits, platt, float(one_against_rest.losses(logits, has).mean()))
-
-
-def _rung(name: str, scorer: Scorer, found: _Fitted, began: float, details: dict[str, Any]) -> _Rung:
-    told: dict[str, Any] = {
-        "rung": name,
-        "C": found.plan.strength,
-        "lift": found.plan.lift,
-        "held_out_log_loss": found.log_loss,
-        "seconds": round(time.monotonic() - began, 2),
-        "size_bytes": scorer.size_bytes,
-        **details,
-    }
-    scale, bias = np.array([each.scale for each in found.platt]), np.array([each.bias for each in found.platt])
-    return _Rung(name, scorer, found.logits, scale, bias, told)
-
-
-def _chosen(rungs: Sequence[_Rung], has: Bools) -> tuple[list[_Rung], list[dict[str, Any]]]:
-    """Keep the cheapest of the methods and their average within one standard error of the best log-loss, paired."""
-    from shoal.training.one_against_rest import losses
-
-    candidates = [[rung] for rung in rungs] + ([list(rungs)] if len(rungs) > 1 else [])
-    judged = [losses(np.add.reduce([rung.logits for rung in one]) / len(one), has) for one in candidates]
-    best = min(judged, key=lambda each: float(each.mean()))
-
-    def as_good(each: Floats) -> bool:
-        behind = each - best
-        return bool(behind.mean() <= behind.std() / np.sqrt(len(behind)))
-
-    fit = [one for one, each in zip(candidates, judged, strict=True) if as_good(each)]
-    chosen = min(fit, key=lambda one: sum(_COST[rung.name] for rung in one))
-    tried = [
-        {
-            "candidate": "+".join(rung.name for rung in one),
-            "held_out_log_loss": float(each.mean()),
-            "chosen": one is chosen,
-        }
-        for one, each in zip(candidates, judged, strict=True)
-    ]
-    return chosen, tried
-
-
 def _assembled(
-    name: str, task: MultiLabel, chosen: Sequence[_Rung], scores: Floats, has: Bools
+    name: str, task: MultiLabel, chosen: "Sequence[Rung]", scores: Floats, has: Bools
 ) -> MultiLabelSpecialist:
     """Put the methods together: their calibrated average, calibrated once more, with a threshold for each label."""
     from shoal.training.one_against_rest import calibrated
