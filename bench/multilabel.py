@@ -26,13 +26,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
+import shoal
 from measuring import data_folder, load_average
 from results import write
 from shoal import data as tables
 from shoal import metrics
 from shoal.evaluation import label_matrix
 from shoal.metrics import Counts
-from shoal.training.multilabel import train
+from shoal.models import MultiLabelSpecialist
 
 Row = dict[str, Any]
 Bools = NDArray[np.bool_]
@@ -67,7 +68,8 @@ def measured(name: str, folds: Sequence[list[Row]], backbone: str) -> Iterator[d
         test = dataset.part("test")
         truths.append(label_matrix(test, labels))
         began = time.monotonic()
-        made = train(dataset, labels=labels, risk=None, backbone=backbone, cache=CACHE)
+        made = shoal.train(dataset, "multilabel", backbone, None, labels=labels, cache=CACHE)
+        assert isinstance(made, MultiLabelSpecialist)
         took.setdefault("shoal", []).append(time.monotonic() - began)
         started = time.monotonic()
         answers.setdefault("shoal", []).append(made.judge(test.texts).flagged)

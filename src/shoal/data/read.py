@@ -84,8 +84,8 @@ def read(
     """Read labelled rows.
 
     Args:
-        source: a path (.csv, .tsv, .jsonl, .ndjson, .parquet; .txt for texts alone), a mapping of split name to path, a list of mappings, or
-            a `Dataset`, which is returned as it is.
+        source: a path (.csv, .tsv, .jsonl, .ndjson, .parquet; .txt for texts alone), a mapping of split name to path, a
+            list of mappings, or a `Dataset`, which is returned as it is.
         text: name of the column with the texts.
         label: name of the column with the reference answers, as the task has them (`shoal.data.targets`); None reads
             rows without, for prediction only. White space around a label is dropped.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from shoal.data import Row
 from shoal.data.corrections import row_id
 from shoal.evaluation import SuspiciousLabel
+from shoal.training.blas import one_thread
 from shoal.training.heads import MOST_CELLS
 
 _FOLDS = 3
@@ -98,7 +99,7 @@ def _out_of_fold(features: Any, given: NDArray[np.integer], classes: int, seed: 
 
     chances = np.zeros((len(given), classes))
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), one_thread():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for inside, outside in folds.split(np.zeros(len(given)), given):
             model = LogisticRegression(C=_C, max_iter=_ITERATIONS).fit(features[inside], given[inside])

@@ -12,6 +12,8 @@ from shoal.data import Answers, Source, Terms
 from shoal.errors import InputError
 from shoal.tasks import TaskKind
 from shoal.training import requirements
+from shoal.training.backbone import require_extra
+from shoal.training.blas import one_thread
 from shoal.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -120,15 +122,17 @@ def train(
     unknown = [option for option in options if option not in taken]
     if unknown:
         raise InputError(f"task {task!r} does not take {unknown[0]!r}; it takes {', '.join(list(taken)[1:])}.")
-    return trainer(
-        data,
-        backbone=backbone,
-        risk=risk,
-        confidence=confidence,
-        budget_seconds=budget_seconds,
-        seed=seed,
-        name=name,
-        progress=progress,
-        cache=cache,
-        **options,
-    )
+    require_extra()
+    with one_thread():
+        return trainer(
+            data,
+            backbone=backbone,
+            risk=risk,
+            confidence=confidence,
+            budget_seconds=budget_seconds,
+            seed=seed,
+            name=name,
+            progress=progress,
+            cache=cache,
+            **options,
+        )
