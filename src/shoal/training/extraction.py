@@ -194,10 +194,9 @@ def _learnt(
     closed = quoted = None
     if options:
         rows = (replace(row, target=_labels(row, task, options)) for row in fit)
-        # Tuning an encoder for them would take the time that the tagger needs.
-        methods = multilabel.WITHOUT_TUNING
-        taught = Dataset.of(rows)
-        closed = multilabel.learn(name, taught, backbone, deadline=deadline, cache=cache, methods=methods, **told)
+        # Tuning an encoder for these too would take the time that the tagger needs.
+        method = "auto" if backbone == "finetune" else backbone
+        closed = multilabel.learn(name, Dataset.of(rows), method, deadline=deadline, cache=cache, **told)
         details |= closed.details
     slots = [slot for slot in task.slots if slot.quoted]
     if slots:

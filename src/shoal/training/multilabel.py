@@ -1,8 +1,8 @@
 """Rows with any number of labels in, a multi-label model out: trained, calibrated, certified and measured.
 
-Lexical features, the frozen encoder, each under one logistic regression a label, and the tuned encoder; alone, or
-lexical features averaged with an encoder. Everything is chosen on what is said of rows by models that had not seen them
-(five folds of whole groups): rare labels have too few rows for a dev part of their own.
+Lexical features and the frozen encoder, each under one logistic regression a label, and where it is asked for the
+tuned encoder; alone, or lexical features averaged with an encoder. Everything is chosen on what is said of rows by
+models that had not seen them (five folds of whole groups): rare labels have too few rows for a dev part of their own.
 """
 
 import time
@@ -33,8 +33,8 @@ Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
 _MOST_ROWS = 200_000
-_METHODS = ("tfidf", "encoder", "finetune")
-WITHOUT_TUNING = ("tfidf", "encoder")
+_METHODS = ("tfidf", "encoder")
+_ASKED = {"tfidf": ("tfidf",), "encoder": ("encoder",), "finetune": (*_METHODS, "finetune")}
 _RECALL_POINTS = 40  # thresholds that are tested for clearing a label
 
 
@@ -61,8 +61,9 @@ def train(
             of a label that are kept, at most this share may be wrong; of the texts with a label, at most this share may
             be cleared of it. Each by itself ...
         confidence: ... with this confidence over draws of the calibration rows. None for `risk` promises nothing.
-        backbone: "auto" tries every method that the budget allows, and averages; "tfidf" or "encoder" (frozen) asks for
-            one, "finetune" for one that tunes the encoder; anything else names the encoder for "auto".
+        backbone: "auto" tries lexical features, the frozen encoder and their average; "tfidf" or "encoder" asks for
+            one; "finetune" tunes the encoder as well, which takes many times as long; anything else names the encoder
+            for "auto".
         budget_seconds: after which nothing further is tried.
         seed: of everything random.
         progress: called as progress(stage, done, total).
@@ -124,7 +125,6 @@ def learn(
     seed: int,
     progress: Progress,
     cache: Path | None,
-    methods: Sequence[str] = _METHODS,
 ) -> Learnt:
     """Train without a promise; every label of `fit` is in one of its rows.
 
@@ -136,7 +136,6 @@ def learn(
         seed: of everything random.
         progress: called as progress(stage, done, total).
         cache: folder for what a later training can use again; None keeps nothing.
-        methods: to try, cheap first, unless `backbone` asks for one.
 
     Raises:
         DataError: nothing can be learnt from the rows.
@@ -157,8 +156,8 @@ def learn(
         progress=progress,
         cache=cache,
     )
-    climb.run((backbone,) if backbone in WITHOUT_TUNING else methods)
-    chosen, tried = choose(climb.rungs, has, required="finetune" if backbone == "finetune" else None)
+    climb.run(_ASKED.get(backbone, _METHODS))
+    chosen, tried = choose(climb.rungs, has)
     details = {
         "encoder": {"name": climb.backbone.name, "sha256": climb.backbone.sha256},
         "ladder": {

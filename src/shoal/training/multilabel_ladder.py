@@ -1,7 +1,7 @@
 """The methods of a multi-label task, each judged on rows that it has not seen, and which of them to keep.
 
 Cheap ones first, as the budget allows: lexical features and the frozen encoder under one logistic regression a label,
-then the encoder with every weight tuned.
+then, where it is asked for, the encoder with every weight tuned.
 """
 
 import time
@@ -198,20 +198,16 @@ def averages(rungs: Sequence[Rung], has: Bools) -> list[Average]:
     return sorted(made, key=lambda one: float(one.losses.mean()))
 
 
-def choose(rungs: Sequence[Rung], has: Bools, required: str | None) -> tuple[Average, list[dict[str, Any]]]:
-    """Keep the cheapest of the methods and their averages within one standard error of the best log-loss, paired.
-
-    A method that is required is part of it, unless it was skipped.
-    """
+def choose(rungs: Sequence[Rung], has: Bools) -> tuple[Average, list[dict[str, Any]]]:
+    """Keep the cheapest of the methods and their averages within one standard error of the best log-loss, paired."""
     made = averages(rungs, has)
-    allowed = [one for one in made if any(rung.name == required for rung in one.rungs)] or made
-    best = allowed[0].losses
+    best = made[0].losses
 
     def as_good(each: Floats) -> bool:
         behind = each - best
         return bool(behind.mean() <= behind.std() / np.sqrt(len(behind)))
 
-    chosen = min((one for one in allowed if as_good(one.losses)), key=lambda one: one.cost)
+    chosen = min((one for one in made if as_good(one.losses)), key=lambda one: one.cost)
     tried = [
         {
             "candidate": "+".join(rung.name for rung in one.rungs),
