@@ -69,7 +69,8 @@ def peers(results: list[Row]) -> list[str]:
     lines: list[str] = []
     for name in dict.fromkeys(row["data"] for row in results):
         rows = [row for row in results if row["data"] == name]
-        seeds = f"{max(row.get('seeds', 0) for row in rows)} samples" if "-" in name else "one training"
+        samples = max(row.get("seeds", 0) for row in rows)
+        seeds = f"{samples} {'sample' if samples == 1 else 'samples'}" if "-" in name else "one training"
         lines += [f"**{NAMES.get(name, name)}** ({rows[0]['rows']:,} rows; {seeds})", ""]
         lines += [*_table([row for row in rows if "failed" not in row]), "", _ahead(rows), ""]
         lines += [f"- {row['system']}: {row['failed']}" for row in rows if "failed" in row]
