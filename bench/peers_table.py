@@ -1,5 +1,6 @@
 """The tables of bench/results/peers.json: one a data set, the best figure of each column in bold, then who is ahead."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -76,7 +77,8 @@ def peers(results: list[Row]) -> list[str]:
         lines += [f"- {row['system']}: {row['failed']}" for row in rows if "failed" in row]
         lines += [""] if any("failed" in row for row in rows) else []
     notes = {row["system"]: row["note"] for row in results if row["note"]}
-    lines += [f"- {system}: {note}." for system, note in notes.items()]
+    for system, note in notes.items():
+        lines += textwrap.wrap(f"- {system}: {note}.", 128, subsequent_indent="  ")
     loads = [load for row in results for load in row.get("load_average", [])]
     return [*lines, "", f"Load average of the machine: {min(loads)} to {max(loads)}."] if loads else lines
 
