@@ -63,6 +63,7 @@ async def ask(
     accept: str = "",
     path: str = PATH,
     query: bytes = b"",
+    leaves: asyncio.Event | None = None,
 ) -> Answered:
     answered = Answered()
 
@@ -70,7 +71,7 @@ async def ask(
         if not answered.status and not asked:
             asked.append(True)
             return {"type": "http.request", "body": body, "more_body": False}
-        await asyncio.Event().wait()
+        await (leaves or asyncio.Event()).wait()
         return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
@@ -163,6 +164,30 @@ async def test_a_larger_model_settles_the_doubts_where_it_is_asked_to(tmp_path: 
     first, second = (rows[before["doubts"][index]["quote"]] for index in (0, 1))
     assert (first.input_tokens, first.output_tokens, first.cost_usd) == (100, 1, cost(Usage(100, 1), price))
     assert second.error == "too slow"
+
+
+class Silent(Scripted):
+    """A larger model that never answers, and whose client has gone by the time that it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    async def _completion(self, path: str, request: dict[str, Any]) -> Completion:
+        self.asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_what_was_judged_is_written_down_although_the_client_leaves(tmp_path: Path) -> None:
+    plan, silent = Plan(Route("artifact_v1", llm="large")), Silent()
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        desk = desk_of(plans={"artifact_v1": plan}, ledger=ledger, llms={"large": LLM(silent)})
+        answered = await ask(desk, DOUBTFUL.encode(), query=b"escalate=true", leaves=silent.asked)
+        assert ledger.flush()
+        rows = ledger.rows()
+    assert answered.status != 200 and len(rows) == 3
+    assert {(row.outcome, row.status, row.llm) for row in rows} == {("abstained", 499, None)}
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ class Exchange:
         try:
             given = parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=100)
         except ValueError:
-            raise RequestError("the query string has more than 100 parameters") from None
+            raise RequestError(f"the query string has more than 100 parameters; there is only {name!r}") from None
         for key, value in given:
             if key != name:
                 raise RequestError(f"parameter {key[:100]!r} is not known; there is {name!r}", param=key[:100])

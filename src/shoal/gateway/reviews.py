@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from shoal.errors import InputError, RequestError, ShoalError
+from shoal.errors import InputError, OverloadedError, RequestError, ShoalError
 from shoal.gateway import wire
 from shoal.gateway.desk import Desk
-from shoal.gateway.exchange import Exchange
+from shoal.gateway.exchange import CLIENT_GONE_STATUS, ClientGone, Exchange
 from shoal.gateway.reader import DocumentReader, document_name
 from shoal.gateway.specialists import Specialists, headers_of
 from shoal.llm import Labelling
@@ -65,9 +65,14 @@ class Reviews:
             specialist=resident.name,
             version=resident.version,
         )
-        if llm is not None:
-            with exchange.client_watched():
-                reviewed, words = await self._settled(resident, reviewed, llm)
+        if llm is not None and reviewed.doubts:
+            try:
+                with exchange.client_watched():
+                    reviewed, words = await self._settled(resident, reviewed, llm)
+            except (ClientGone, OverloadedError) as error:  # nobody waits any more; what was judged is written down
+                status = error.http_status if isinstance(error, OverloadedError) else CLIENT_GONE_STATUS
+                desk.record_texts(exchange, resident, asked, decisions, status=status)
+                raise
             decisions = [
                 _noted(one, llm, words[text]) if text in words else one
                 for text, one in zip(asked, decisions, strict=True)

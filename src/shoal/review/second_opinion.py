@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from shoal.errors import LLMError
@@ -33,7 +33,7 @@ class Word:
 class SecondOpinion:
     """What a larger model said of all doubts, in their order."""
 
-    words: Sequence[Word] = field(default_factory=tuple[Word, ...])
+    words: Sequence[Word]
 
     @property
     def answers(self) -> Mapping[int, bool]:
