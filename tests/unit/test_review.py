@@ -1,5 +1,6 @@
 """From predictions to findings and doubts, and to what people read of them."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoal.documents import parse
-from shoal.errors import InputError, LLMTimeout
+from shoal.errors import InputError, LLMTimeout, OverloadedError
 from shoal.llm import Completion, Endpoint
 from shoal.models import Model
 from shoal.report import review_html, review_markdown, review_summary
@@ -208,6 +209,28 @@ async def test_a_larger_model_is_asked_about_each_doubt() -> None:
     settled = settle(open_, said.answers, by="large")
     assert [(one.label, one.by) for one in settled.findings if one.by == "large"] == [("licence", "large")]
     assert [doubt.label for doubt in settled.doubts] == ["arbitration"]
+
+
+class Slow(Scripted):
+    """An endpoint that counts how many calls are under way at once."""
+
+    under_way = most = 0
+
+    async def _completion(self, path: str, request: dict[str, Any]) -> Completion:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await asyncio.sleep(0)
+        self.under_way -= 1
+        return await super()._completion(path, request)
+
+
+async def test_no_more_doubts_are_asked_about_at_once_than_the_endpoint_takes_and_a_busy_one_leaves_them() -> None:
+    open_ = judged(text=TERMS + "\n2.4 Perhaps a change.\n\n2.5 Perhaps arbitration.")
+    endpoint = Slow("yes", OverloadedError("busy"), "no")
+    endpoint.max_concurrency = 2
+    said = await second_opinion(open_, endpoint)
+    assert endpoint.most == 2
+    assert (said.answers, [one.message for one in said.problems]) == ({0: True, 2: False}, ["busy"])
 
 
 def test_what_cannot_be_reviewed() -> None:

@@ -115,6 +115,7 @@ class Endpoint:
     ) -> None:
         self.name = name
         self.model = model
+        self.max_concurrency = max_concurrency
         self.breaker = Breaker()
         self.takes_schema = True
         self._base_url = base_url.rstrip("/")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shoal.errors import LLMError
+from shoal.errors import ShoalError
 from shoal.llm import Endpoint, Labelling, Spent, classify
 from shoal.review.decisions import readable
 from shoal.review.findings import Doubt, Review
@@ -25,7 +25,7 @@ class Word:
     """
 
     answer: bool | None
-    problem: LLMError | None
+    problem: ShoalError | None
     spent: Spent
 
 
@@ -41,7 +41,7 @@ class SecondOpinion:
         return {index: word.answer for index, word in enumerate(self.words) if word.answer is not None}
 
     @property
-    def problems(self) -> list[LLMError]:
+    def problems(self) -> list[ShoalError]:
         """Why doubts got no answer, one for each of them."""
         return [word.problem for word in self.words if word.problem is not None]
 
@@ -65,18 +65,21 @@ async def second_opinion(
 
     Args:
         review: with doubts; each is one call, and a second one where the first answer is neither yes nor no.
-        endpoint: who is asked; it bounds how many calls are under way.
+        endpoint: who is asked; about as many doubts at a time as it takes calls.
         descriptions: what labels mean.
         style: "completion" for base models.
     """
+    # A document may have a hundred doubts; all at once they would wait for each other longer than a call may.
+    places = asyncio.Semaphore(endpoint.max_concurrency)
 
     async def ask(doubt: Doubt) -> Word:
         labelling = Labelling((_YES, _NO), instructions=_question(doubt, descriptions or {}), style=style)
         spent = Spent()
-        try:
-            answer = (await classify(endpoint, readable(doubt.quote), labelling, spent)).label == _YES
-        except LLMError as error:
-            return Word(None, error, spent)
+        async with places:
+            try:
+                answer = (await classify(endpoint, readable(doubt.quote), labelling, spent)).label == _YES
+            except ShoalError as error:  # others may keep it busy, too
+                return Word(None, error, spent)
         return Word(answer, None, spent)
 
     return SecondOpinion(await asyncio.gather(*(ask(doubt) for doubt in review.doubts)))
